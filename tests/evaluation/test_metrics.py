@@ -1,0 +1,188 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from medjax.errors import UserError
+from medjax.evaluation.metrics import class_rates, confusion_matrix, evaluate, log_loss, one_vs_rest_auroc
+from medjax.evaluation.predictions import Predictions
+
+
+def table(labels, probabilities, groups=None, names=("a", "b", "c")):
+    rows = len(labels)
+    names = names[: np.shape(probabilities)[1]]
+    return Predictions([f"i{n}" for n in range(rows)], groups or [""] * rows, labels, probabilities, names)
+
+
+# true a: predicted a, a, b; true b: b, a; true c: c
+SIX_LABELS = [0, 0, 0, 1, 1, 2]
+SIX = [[0.8, 0.1, 0.1], [0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.2, 0.6, 0.2], [0.6, 0.2, 0.2], [0.1, 0.1, 0.8]]
+
+
+def test_hand_computed_table():
+    result = evaluate(table(SIX_LABELS, SIX))
+    assert result["confusion_matrix"] == [[2, 1, 0], [1, 1, 0], [0, 0, 1]]
+    assert (result["images"], result["correct"]) == (6, 4)
+    assert result["accuracy"] == 4 / 6
+    assert result["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3, abs=1e-15)
+    assert result["macro_f1"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3, abs=1e-15)
+    expected = -(math.log(0.8) + math.log(0.5) + math.log(0.25) + math.log(0.6) + math.log(0.2) + math.log(0.8)) / 6
+    assert result["log_loss"] == pytest.approx(expected, abs=1e-15)
+    a, b, c = (result["per_class"][name] for name in "abc")
+    assert (a["support"], a["sensitivity"], a["specificity"], a["precision"], a["f1"]) == (
+        3,
+        2 / 3,
+        2 / 3,
+        2 / 3,
+        2 / 3,
+    )
+    assert (b["support"], b["sensitivity"], b["specificity"], b["precision"], b["f1"]) == (
+        2,
+        1 / 2,
+        3 / 4,
+        1 / 2,
+        1 / 2,
+    )
+    assert (c["support"], c["sensitivity"], c["specificity"], c["precision"], c["f1"]) == (1, 1, 1, 1, 1)
+    # a: positives .8 .5 .25 against .2 .6 .1: 7 of 9 pairs in order; b: .6 .2 against .1 .25 .5 .1: 6 of 8
+    assert a["auroc"] == pytest.approx(7 / 9, abs=1e-15)
+    assert b["auroc"] == 6 / 8
+    assert c["auroc"] == 1
+    assert result["macro_auroc"] == pytest.approx((7 / 9 + 6 / 8 + 1) / 3, abs=1e-15)
+    assert result["warnings"] == []
+
+
+def test_ties_count_one_half_in_auroc():
+    probabilities = np.array([[0.5, 0.5], [0.5, 0.5], [0.25, 0.75]])
+    # class 1 is true for rows 1 and 2: pairs with row 0 are one tie and one in order
+    assert one_vs_rest_auroc(np.array([0, 1, 1]), probabilities).tolist() == [0.75, 0.75]
+
+
+def test_constant_scores_give_one_half():
+    assert one_vs_rest_auroc(np.array([0, 1, 1, 0]), np.full((4, 2), 0.5)).tolist() == [0.5, 0.5]
+
+
+def test_a_tied_prediction_is_the_first_class():
+    assert evaluate(table([0, 1], [[0.5, 0.5], [0.5, 0.5]]))["confusion_matrix"] == [[1, 0], [1, 0]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_agrees_with_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat([0, 1, 2, 3], [40, 30, 20, 10]))
+    # coarse probabilities, so that many tie
+    probabilities = rng.integers(1, 6, (100, 4)).astype(float)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    result = evaluate(table(labels, probabilities, names=("a", "b", "c", "d")))
+    predicted = probabilities.argmax(axis=1)
+    assert result["confusion_matrix"] == sklearn_metrics.confusion_matrix(labels, predicted).tolist()
+    expected = {
+        "accuracy": sklearn_metrics.accuracy_score(labels, predicted),
+        "balanced_accuracy": sklearn_metrics.balanced_accuracy_score(labels, predicted),
+        "macro_f1": sklearn_metrics.f1_score(labels, predicted, average="macro"),
+        "macro_auroc": sklearn_metrics.roc_auc_score(labels, probabilities, multi_class="ovr"),
+        "log_loss": sklearn_metrics.log_loss(labels, probabilities),
+    }
+    for name, value in expected.items():
+        assert result[name] == pytest.approx(value, abs=1e-14), name
+    precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(labels, predicted)
+    for k, rates in enumerate(result["per_class"].values()):
+        assert (rates["precision"], rates["sensitivity"], rates["support"]) == (precision[k], recall[k], support[k])
+        assert rates["f1"] == pytest.approx(f1[k], abs=1e-15)
+
+
+def test_a_missing_class_is_undefined_and_named():
+    result = evaluate(table([0, 0, 1], [[0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1]]))
+    c = result["per_class"]["c"]
+    assert c == {
+        "support": 0,
+        "sensitivity": None,
+        "specificity": 2 / 3,
+        "precision": None,
+        "f1": None,
+        "auroc": None,
+    }
+    assert result["balanced_accuracy"] is None
+    assert result["macro_f1"] is None
+    assert result["macro_auroc"] is None
+    assert result["accuracy"] == 2 / 3
+    assert result["warnings"] == ["no image of class 'c': its rates and all averages over classes are undefined"]
+
+
+def test_the_warning_is_logged(caplog):
+    evaluate(table([0, 0], [[0.8, 0.2], [0.6, 0.4]]))
+    assert any("no image of class 'b'" in message for message in caplog.messages)
+
+
+def test_a_class_that_is_never_predicted_has_no_precision_but_an_f1_of_0():
+    b = evaluate(table([0, 1], [[0.8, 0.2], [0.6, 0.4]]))["per_class"]["b"]
+    assert (b["precision"], b["f1"], b["sensitivity"]) == (None, 0.0, 0.0)
+
+
+def test_a_single_class_has_accuracy_and_sensitivity_only():
+    result = evaluate(table([1, 1], [[0.8, 0.2], [0.4, 0.6]]))
+    b = result["per_class"]["b"]
+    assert (result["accuracy"], b["sensitivity"], b["specificity"], b["auroc"]) == (0.5, 0.5, None, None)
+    assert any("all images are of one class" in warning for warning in result["warnings"])
+
+
+def test_one_image():
+    result = evaluate(table([0], [[0.75, 0.25]]))
+    assert (result["images"], result["accuracy"]) == (1, 1.0)
+    assert result["log_loss"] == -math.log(0.75)
+    assert result["macro_auroc"] is None
+
+
+def test_images_without_label_are_left_out_and_counted():
+    result = evaluate(table([0, -1, 1], [[0.8, 0.2], [0.8, 0.2], [0.2, 0.8]]))
+    assert (result["images"], result["images_without_label"], result["accuracy"]) == (2, 1, 1.0)
+
+
+def test_no_labels_at_all():
+    result = evaluate(table([-1], [[0.8, 0.2]]))
+    assert (result["images"], result["accuracy"], result["log_loss"]) == (0, None, None)
+    assert result["warnings"] == ["no image has a label: nothing can be measured"]
+
+
+def test_no_rows_are_refused():
+    with pytest.raises(UserError, match="no rows"):
+        evaluate(table([], np.zeros((0, 2))))
+
+
+@pytest.mark.parametrize(
+    ("groups", "count"), [(["p", "p", "q"], 2), (["", "", ""], None), (["p", "", ""], 3), (["p", "p", "p"], 1)]
+)
+def test_groups_are_counted(groups, count):
+    assert evaluate(table([0, 1, 1], [[1, 0], [0, 1], [0, 1]], groups))["groups"] == count
+
+
+def test_groups_of_unlabelled_images_do_not_count():
+    assert evaluate(table([0, 1, -1], [[1, 0], [0, 1], [0, 1]], ["p", "p", "q"]))["groups"] == 1
+
+
+def test_log_loss_clips_exact_zeros_only():
+    assert log_loss(np.array([0]), np.array([[1e-300, 1.0]])) == pytest.approx(300 * math.log(10), abs=1e-12)
+    result = evaluate(table([0, 1], [[0.0, 1.0], [0.0, 1.0]]))
+    assert result["log_loss"] == pytest.approx(-math.log(2.0**-1022) / 2, abs=1e-12)
+    assert result["zero_probability_images"] == 1
+    assert any("probability 0" in warning for warning in result["warnings"])
+
+
+def test_the_result_is_strict_json():
+    result = evaluate(table([0], [[1.0, 0.0]]))
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_confusion_matrix_rows_are_true_classes():
+    assert confusion_matrix(np.array([0, 0, 1]), np.array([1, 1, 0]), 3).tolist() == [[0, 2, 0], [1, 0, 0], [0, 0, 0]]
+
+
+def test_class_rates_of_a_binary_table():
+    # 40 true positives, 10 missed, 5 false alarms, 45 true negatives; class 1 is positive
+    rates = class_rates(np.array([[45, 5], [10, 40]]))
+    assert rates["sensitivity"].tolist() == [0.9, 0.8]
+    assert rates["specificity"].tolist() == [0.8, 0.9]
+    assert rates["precision"].tolist() == [45 / 55, 40 / 45]
+    assert rates["f1"].tolist() == [90 / 105, 80 / 95]
