@@ -1,0 +1,194 @@
+"""What a config stands for, built: table, splits, model, state and compiled steps."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import shutil
+from collections.abc import Callable
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from medjax import optim, sharding, steps
+from medjax.inference import features
+from medjax.models import create_model, freezing, weights
+from medjax.models.classifier import Classifier
+from medjax.models.torchvision import from_state_dict, imagenet_normalization
+from medjax.pipeline import cache, sampler, splits
+from medjax.pipeline.augment import Augmentation
+from medjax.pipeline.normalization import channel_statistics
+from medjax.pipeline.table import ImageTable
+from medjax.state import TrainState, count, create_state
+from medjax.terminal import log
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Everything a run needs but its progress.
+
+    Attributes:
+      table: images and labels on the host.
+      splits: name -> indices into the table, int64, sorted.
+      state: at step 0.
+      steps_per_epoch: optimizer steps.
+      train_step: (state, indices) -> (state, sums); trains on `table` or on the features made of it.
+      val_logits: (variables, indices) -> logits of the route that is trained on, for validation in an epoch.
+      logits: (variables, indices) -> logits of the whole model, from the images.
+      preprocessing: how an image becomes the model's input, as JSON.
+      learning_rate: step -> learning rate, before `lr_scale`.
+    """
+
+    table: ImageTable
+    splits: dict[str, np.ndarray]
+    state: TrainState
+    steps_per_epoch: int
+    train_step: Callable[[TrainState, np.ndarray], tuple[TrainState, dict[str, jax.Array]]]
+    val_logits: Callable[[Any, np.ndarray], jax.Array]
+    logits: Callable[[Any, np.ndarray], jax.Array]
+    preprocessing: dict[str, Any]
+    learning_rate: Callable[[int], Any]
+
+
+def build(config: ConfigDict, workdir: pathlib.Path) -> Experiment:
+    """Build the experiment of a resolved config; data is prepared and weights are fetched where needed.
+
+    Raises:
+      UserError: the data, the weights or a value that only they can judge is wrong.
+    """
+    mesh = sharding.make_mesh()
+    sharding.check_batch_size(config.batch_size, mesh)
+    table = _load_table(config)
+    parts = _load_splits(config, workdir, table)
+    inputs = _make_inputs(config, table, parts["train"])
+    model, variables = _make_model(config, table)
+    per_epoch = sampler.steps_per_epoch(len(parts["train"]), config.batch_size)
+    schedule, optimizer = _make_optimizer(config, per_epoch)
+    state = sharding.replicate(create_state(variables, optimizer, freezing.trained_rule(model, config.trainable)), mesh)
+    images, labels = sharding.replicate((jnp.asarray(table.images), jnp.asarray(table.labels)), mesh)
+    whole = _on(steps.make_predict_step(model, inputs, mesh), images)
+    examples, route, val_logits = images, cast(steps.Input, inputs), whole
+    if config.trainable == "head":
+        examples = sharding.replicate(
+            jnp.asarray(_features(config, workdir, table, parts, model, inputs, state, images, mesh)), mesh
+        )
+        route = steps.FeatureInput(inputs.dtype)
+        val_logits = _on(steps.make_predict_step(model, route, mesh), examples)
+    train = steps.make_train_step(model, route, optimizer, config.label_smoothing, mesh)
+    key = sharding.replicate(jax.random.key(config.seed), mesh)
+    _announce(config, table, parts, state, mesh)
+    return Experiment(
+        table=table,
+        splits=parts,
+        state=state,
+        steps_per_epoch=per_epoch,
+        train_step=lambda state, indices: train(state, examples, labels, indices, key),
+        val_logits=val_logits,
+        logits=whole,
+        preprocessing={
+            "image_size": config.data.image_size,
+            "channels": config.data.channels,
+            "fit": config.data.fit,
+            "mean": list(inputs.mean),
+            "std": list(inputs.std),
+        },
+        learning_rate=schedule,
+    )
+
+
+def _on(predict: Callable[..., jax.Array], examples: jax.Array) -> Callable[[Any, np.ndarray], jax.Array]:
+    return lambda variables, indices: predict(variables, examples, indices)
+
+
+def _load_table(config: ConfigDict) -> ImageTable:
+    data = config.data
+    return cache.load_table(
+        data.name,
+        source=pathlib.Path(data.path) if data.path else None,
+        image_size=data.image_size,
+        channels=data.channels,
+        fit=data.fit,
+        on_bad_image=data.on_bad_image,
+        cache_dir=pathlib.Path(data.cache),
+        progress=True,
+    )
+
+
+def _load_splits(config: ConfigDict, workdir: pathlib.Path, table: ImageTable) -> dict[str, np.ndarray]:
+    """The run's own splits.json if it has one, else the given one, else newly drawn; the run keeps a copy."""
+    own = workdir / "splits.json"
+    if own.exists():
+        return splits.read_splits(own, table)
+    if config.split.file:
+        parts = splits.read_splits(pathlib.Path(config.split.file), table)
+        shutil.copyfile(config.split.file, own)
+        return parts
+    fractions = {"val": config.split.val, "test": config.split.test}
+    parts = splits.make_splits(table.labels, table.group_ids, fractions=fractions, seed=config.split.seed)
+    splits.write_splits(own, parts, table)
+    return parts
+
+
+def _make_inputs(config: ConfigDict, table: ImageTable, train: np.ndarray) -> steps.ImageInput:
+    if config.normalization == "imagenet":
+        mean, std = imagenet_normalization(config.data.channels)
+    else:
+        mean, std = channel_statistics(table.images, train)
+    return steps.ImageInput(mean, std, Augmentation(**config.augment), jnp.dtype(config.dtype))
+
+
+def _make_model(config: ConfigDict, table: ImageTable) -> tuple[Classifier, Any]:
+    """The model, its frozen stages in inference mode, and its variables: drawn from the seed, then ported weights."""
+    model = create_model(num_classes=len(table.class_names), dtype=jnp.dtype(config.dtype), **config.model)
+    model = freezing.freeze(model, config.trainable)
+    images = jnp.zeros((1, *table.images.shape[1:]), config.dtype)
+    variables = jax.jit(model.init)(jax.random.key(config.seed), images)
+    if config.weights == "none":
+        return model, variables
+    file = weights.find_weights(config.weights, config.model.name)
+    return model, from_state_dict(weights.read_state_dict(file), variables)
+
+
+def _make_optimizer(config: ConfigDict, per_epoch: int) -> tuple[optax.Schedule, optax.GradientTransformation]:
+    chosen = config.optimizer.to_dict()
+    schedule = optim.make_schedule(
+        config.schedule.name,
+        learning_rate=chosen.pop("learning_rate"),
+        steps_per_epoch=per_epoch,
+        max_epochs=config.max_epochs,
+        warmup_epochs=config.schedule.warmup_epochs,
+        decay_epochs=config.schedule.decay_epochs,
+        decay_factor=config.schedule.decay_factor,
+    )
+    return schedule, optim.make_optimizer(chosen.pop("name"), schedule, **chosen)
+
+
+def _features(config, workdir, table, parts, model, inputs, state, images, mesh) -> np.ndarray:
+    return features.load_or_compute(
+        workdir / "features.npy",
+        steps.make_feature_step(model, inputs, mesh),
+        state.variables,
+        images,
+        plain=parts["val"],
+        augmented=parts["train"],
+        views=config.feature_views,
+        seed=config.seed,
+        batch_size=config.batch_size,
+        table_hash=table.content_hash,
+    )
+
+
+def _announce(
+    config: ConfigDict, table: ImageTable, parts: dict[str, np.ndarray], state: TrainState, mesh: Mesh
+) -> None:
+    sizes = ", ".join(f"{name} {len(indices):,}" for name, indices in parts.items())
+    log.info(f"{table.name}: {len(table.labels):,} images of {len(table.class_names)} classes; {sizes}")
+    log.info(
+        f"{config.model.name}: {count(state.variables['params']):,} parameters, {count(state.params):,} trained "
+        f"({config.trainable}), weights: {config.weights}; {mesh.size} × {jax.devices()[0].device_kind}"
+    )

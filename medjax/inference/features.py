@@ -1,0 +1,73 @@
+"""Features of a frozen backbone, computed once an image and view."""
+
+from __future__ import annotations
+
+import hashlib
+import pathlib
+
+import jax
+import numpy as np
+
+from medjax.inference.predictions import collect
+from medjax.state import Params
+
+
+def load_or_compute(
+    file: pathlib.Path,
+    step,
+    variables: Params,
+    examples: jax.Array,
+    *,
+    plain: np.ndarray,
+    augmented: np.ndarray,
+    views: int,
+    seed: int,
+    batch_size: int,
+    table_hash: str,
+) -> np.ndarray:
+    """Return the feature table, from the run's folder when it was computed there before.
+
+    Args:
+      file: .npy; written when missing or when it belongs to other weights, images or views.
+      step: compiled by `steps.make_feature_step`.
+      variables: of the whole model.
+      examples: image table on the device, [N, H, W, C].
+      plain: indices whose plain view alone is wanted (validation).
+      augmented: indices of the training images.
+      views: V; with 1 the training images have their plain view, with more V augmented ones.
+      seed: of the augmentation.
+      batch_size: images a step.
+      table_hash: of the image table's content.
+
+    Returns:
+      float32 [N, V, F]; rows of neither list are zero.
+    """
+    digest = hashlib.sha256(f"{table_hash} {views} {seed} {plain.tolist()} {augmented.tolist()}".encode())
+    for leaf in jax.tree.leaves(variables):
+        digest.update(np.asarray(leaf).tobytes())
+    key = digest.hexdigest()
+    mark = file.with_suffix(".sha256")
+    if file.exists() and mark.exists() and mark.read_text().strip() == key:
+        return np.load(file, allow_pickle=False)
+    features = _compute(step, variables, examples, plain, augmented, views, seed, batch_size)
+    mark.unlink(missing_ok=True)
+    part = file.with_suffix(".part.npy")
+    np.save(part, features)
+    part.replace(file)
+    mark.write_text(key + "\n")
+    return features
+
+
+def _compute(step, variables, examples, plain, augmented, views, seed, batch_size) -> np.ndarray:
+    once = np.concatenate([plain, augmented]) if views == 1 else plain
+    rows = collect(lambda indices: step(variables, examples, indices, None), once, batch_size, "features")
+    features = np.zeros((len(examples), views, rows.shape[1]), np.float32)
+    features[once, 0] = rows
+    for view in range(views if views > 1 else 0):
+        root = jax.random.fold_in(jax.random.key(seed), view)
+
+        def one_view(indices, root=root):
+            return step(variables, examples, indices, jax.vmap(lambda i: jax.random.fold_in(root, i))(indices))
+
+        features[augmented, view] = collect(one_view, augmented, batch_size, f"features, view {view + 1} of {views}")
+    return features

@@ -1,0 +1,121 @@
+"""A run's folder: what is written about the run itself, and whether a folder may be gone on with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import shlex
+import subprocess
+import sys
+from typing import Any
+
+import jax
+
+from medjax import config as configuration
+from medjax.errors import UserError
+from medjax.terminal import log
+
+_PACKAGES = ("medjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scikit-learn")
+
+
+def open_run(workdir: pathlib.Path, settings: dict[str, Any]) -> None:
+    """Make the folder of a new run, or check that the run in it has the same config.
+
+    Writes config.json and environment.json; warns when a run goes on in another environment, since its numbers may
+    then differ in the last bits.
+
+    Args:
+      workdir: made when missing.
+      settings: the resolved config and "demo", as JSON.
+
+    Raises:
+      UserError: the folder holds a run of another config, or cannot be written.
+    """
+    file = workdir / "config.json"
+    if file.exists():
+        _check_same(read_json(file), settings, workdir)
+        _warn_of_changes(read_json(workdir / "environment.json"), environment())
+        return
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        write_json(workdir / "environment.json", environment())
+        write_json(file, settings)
+    except OSError as error:
+        raise UserError(
+            f"the run's folder {workdir} cannot be written ({error.strerror}): give another --workdir."
+        ) from error
+
+
+def environment() -> dict[str, Any]:
+    """Versions, devices, cores, git revision and command: what a run's bits depend on."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "devices": [f"{d.platform}:{d.device_kind}" for d in jax.devices()],
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "git_revision": _git_revision(),
+        "command": shlex.join(["python", "-m", "medjax.main", *sys.argv[1:]]),
+    }
+
+
+def write_json(file: pathlib.Path, content: Any) -> None:
+    """Write a JSON file that is either whole or not there; NaN is refused."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    part = file.with_name(file.name + ".part")
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(file)
+
+
+def read_json(file: pathlib.Path) -> Any:
+    """Read a JSON file of the run.
+
+    Raises:
+      UserError: it is missing or damaged.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be read ({error}): use another --workdir, or delete this one.") from error
+
+
+def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: pathlib.Path) -> None:
+    found = configuration.differences(old, new)
+    if found:
+        raise UserError(
+            f"{workdir} holds a run of another config; {'; '.join(found)}. Use another --workdir, or the same config."
+        )
+
+
+def _warn_of_changes(old: dict[str, Any], new: dict[str, Any]) -> None:
+    watched = ("python", "platform", "packages", "devices", "cores")
+    found = configuration.differences({k: old.get(k) for k in watched}, {k: new[k] for k in watched})
+    if found:
+        log.warning(
+            f"This run was begun elsewhere ({'; '.join(found)}): data and order stay the same, the last bits may not."
+        )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_revision() -> str | None:
+    """Revision of medjax's own checkout; None where there is none."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=pathlib.Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,114 @@
+import logging
+import pathlib
+
+import pytest
+from ml_collections import ConfigDict
+
+from configs import resnet50_brain
+from medjax import config as configuration
+from medjax.errors import UserError
+
+
+@pytest.fixture
+def config(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return resnet50_brain.get_config()
+
+
+def change(config, field, value):
+    *path, last = field.split(".")
+    part = config
+    for name in path:
+        part = part[name]
+    part[last] = value
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("batch_size", 0),
+        ("max_epochs", 0),
+        ("early_stopping.patience_epochs", -1),
+        ("split.val", 0.0),
+        ("split.test", -0.1),
+        ("label_smoothing", 1.0),
+        ("optimizer.learning_rate", 0.0),
+        ("optimizer.learning_rate", float("nan")),
+        ("optimizer.learning_rate", float("inf")),
+        ("optimizer.name", "adan"),
+        ("schedule.decay_factor", 1.5),
+        ("data.channels", 2),
+        ("data.image_size", 0),
+        ("feature_views", 0),
+        ("dtype", "float16"),
+    ],
+)
+def test_an_impossible_value_is_one_line_that_names_field_and_value(config, field, value):
+    change(config, field, value)
+    with pytest.raises(UserError) as caught:
+        configuration.check(config)
+    assert f"config.{field}={value!r}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_fractions_must_leave_something_to_train_on(config):
+    config.split.val, config.split.test = 0.5, 0.5
+    with pytest.raises(UserError, match="below 1"):
+        configuration.check(config)
+
+
+def test_an_unknown_dataset_is_refused_with_the_known_ones(config):
+    config.data.name = "brain_tumour"
+    with pytest.raises(UserError, match="phantom"):
+        configuration.check(config)
+
+
+def test_the_published_config_is_valid(config):
+    configuration.check(config)
+
+
+def test_without_the_dataset_the_demo_trains_the_phantom_from_scratch_and_says_so(config, caplog, monkeypatch):
+    monkeypatch.setattr(configuration.log, "propagate", True)
+    with caplog.at_level(logging.WARNING):
+        resolved = configuration.resolve(config)
+    assert (resolved.data.name, resolved.data.image_size) == ("phantom", 64)
+    assert (resolved.weights, resolved.trainable, resolved.normalization) == ("none", "all", "train")
+    assert resolved.max_epochs == config.phantom.max_epochs
+    assert "DEMO" in caplog.text
+
+
+def test_a_given_path_that_is_wrong_never_becomes_a_demo(config):
+    config.data.path = "not/there.zip"
+    with pytest.raises(UserError, match=r"not/there\.zip"):
+        configuration.resolve(config)
+
+
+def test_pretrained_weights_mean_a_frozen_backbone_and_their_constants(config):
+    pathlib.Path("images").mkdir()
+    config.data.path = "images"
+    resolved = configuration.resolve(config)
+    assert (resolved.trainable, resolved.normalization) == ("head", "imagenet")
+
+
+def test_no_weights_mean_that_everything_is_trained(config):
+    pathlib.Path("images").mkdir()
+    config.data.path, config.weights = "images", "none"
+    resolved = configuration.resolve(config)
+    assert (resolved.trainable, resolved.normalization) == ("all", "train")
+
+
+def test_resolve_leaves_the_given_config_alone(config):
+    before = config.to_json()
+    configuration.resolve(config)
+    assert config.to_json() == before
+
+
+def test_every_difference_is_named_with_both_values():
+    old, new = {"a": {"b": 1, "c": 2}, "d": "x"}, {"a": {"b": 1, "c": 3}, "e": None}
+    assert configuration.differences(old, new) == ["a.c: 2 there, 3 here", "d: 'x' there, None here"]
+
+
+def test_the_hash_follows_the_values():
+    first, second = ConfigDict({"a": 1}), ConfigDict({"a": 2})
+    assert configuration.short_hash(first) == configuration.short_hash(ConfigDict({"a": 1}))
+    assert configuration.short_hash(first) != configuration.short_hash(second)

@@ -1,0 +1,39 @@
+"""The command as a person types it, in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+CONFIG = "--config=configs/resnet50_brain.py"
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, "-m", "medjax.main", *arguments], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([CONFIG, "--config.optimzer.learning_rate=1"], "optimizer"),
+        ([CONFIG, "--config.batch_size=many"], "batch_size"),
+        ([CONFIG, "--config.batch_size=0"], "at least 1"),
+        ([CONFIG, "--config.split.val=0.6", "--config.split.test=0.4"], "below 1"),
+        ([CONFIG, "--confg.seed=1"], "confg"),
+        ([CONFIG, "--config.data.path=/no/such.zip"], "/no/such.zip"),
+        ([CONFIG, "seed=1"], "--name=value"),
+        (["--config=configs/resnet50_brian.py"], "configs/resnet50_brain.py"),
+        ([], "configs/resnet50_brain.py"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(arguments, told):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("medjax: ")
+    assert done.stderr.count("\n") == 1
+    assert told in done.stderr
+    assert done.stdout == ""
+
+
+def test_help_tells_the_command():
+    assert "python -m medjax.main" in run("--help").stdout

@@ -1,0 +1,59 @@
+import json
+import logging
+
+import pytest
+
+from medjax import run_folder
+from medjax.errors import UserError
+
+
+def test_a_new_run_records_its_config_and_environment(tmp_path):
+    run_folder.open_run(tmp_path / "run", {"seed": 1})
+    assert json.loads((tmp_path / "run" / "config.json").read_text()) == {"seed": 1}
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert environment["packages"]["jax"]
+    assert environment["devices"]
+
+
+def test_another_config_is_refused_and_every_difference_named(tmp_path):
+    run_folder.open_run(tmp_path, {"seed": 1, "data": {"path": "a", "size": 8}})
+    with pytest.raises(UserError, match=r"data\.path: 'a' there, 'b' here; seed: 1 there, 2 here"):
+        run_folder.open_run(tmp_path, {"seed": 2, "data": {"path": "b", "size": 8}})
+
+
+def test_going_on_elsewhere_warns(tmp_path, monkeypatch, caplog):
+    run_folder.open_run(tmp_path, {})
+    monkeypatch.setattr(run_folder, "environment", lambda: {**ENVIRONMENT, "cores": 999})
+    with caplog.at_level(logging.WARNING, logger="medjax"):
+        monkeypatch.setattr(run_folder.log, "propagate", True)
+        run_folder.open_run(tmp_path, {})
+    assert "cores" in caplog.text
+
+
+def test_going_on_in_the_same_place_is_silent(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(run_folder.log, "propagate", True)
+    run_folder.open_run(tmp_path, {})
+    run_folder.open_run(tmp_path, {})
+    assert not caplog.text
+
+
+def test_an_unwritable_place_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="another --workdir"):
+        run_folder.open_run(tmp_path / "file" / "run", {})
+
+
+def test_a_damaged_config_is_named(tmp_path):
+    run_folder.open_run(tmp_path, {})
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UserError, match=r"config\.json"):
+        run_folder.open_run(tmp_path, {})
+
+
+def test_nan_never_reaches_a_json_file(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        run_folder.write_json(tmp_path / "x.json", {"loss": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+ENVIRONMENT = run_folder.environment()
