@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import shutil
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from medjax import optim, sharding, steps
+from medjax.errors import UserError
 from medjax.inference import features
 from medjax.models import create_model, freezing, weights
 from medjax.models.classifier import Classifier
@@ -125,12 +125,20 @@ def _load_splits(config: ConfigDict, workdir: pathlib.Path, table: ImageTable) -
     if own.exists():
         return splits.read_splits(own, table)
     if config.split.file:
-        parts = splits.read_splits(pathlib.Path(config.split.file), table)
-        shutil.copyfile(config.split.file, own)
+        parts = splits.read_splits(pathlib.Path(config.split.file), table, same_pixels=False)
+        lacking = [name for name in ("train", "val", "test") if not len(parts.get(name, ()))]
+        if lacking:
+            raise UserError(
+                f"{config.split.file} has no images in {', '.join(lacking)}: a run needs train, val and test."
+            )
+        splits.write_splits(own, parts, table)
         return parts
-    fractions = {"val": config.split.val, "test": config.split.test}
-    parts = splits.make_splits(table.labels, table.group_ids, fractions=fractions, seed=config.split.seed)
-    splits.write_splits(own, parts, table)
+    how: dict[str, Any] = {
+        "fractions": {"val": config.split.val, "test": config.split.test},
+        "seed": config.split.seed,
+    }
+    parts = splits.make_splits(table.labels, table.group_ids, class_names=table.class_names, **how)
+    splits.write_splits(own, parts, table, **how)
     return parts
 
 

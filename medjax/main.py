@@ -5,6 +5,7 @@ python -m medjax.main --config=configs/resnet50_brain.py [--workdir=RUN] [--conf
 
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -30,7 +31,8 @@ def main(_: Sequence[str]) -> None:
 
 
 def _read_config() -> ConfigDict:
-    file = flags.FLAGS["config"].config_filename if flags.FLAGS["config"].present else ""
+    flag: Any = flags.FLAGS["config"]
+    file = flag.config_filename if flag.present else ""
     if not file or not pathlib.Path(file).is_file():
         there = ", ".join(map(str, sorted(pathlib.Path("configs").glob("*.py")))) or "none under configs/"
         raise UserError(f"--config={file or ''} is not a file: give one of {there}.")

@@ -9,7 +9,8 @@ CONFIG = "--config=configs/resnet50_brain.py"
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, "-m", "medjax.main", *arguments], capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "medjax.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,10 @@ def finished(cache, tmp_path_factory):
     return workdir, run(cache, workdir)
 
 
+def splits(workdir):
+    return json.loads((workdir / "splits.json").read_text())["splits"]
+
+
 def rows(file):
     return [json.loads(line) for line in file.read_text().splitlines()]
 
@@ -114,7 +118,17 @@ def test_another_config_in_the_same_folder_is_refused(finished, cache):
 
 def test_a_given_split_is_used_exactly(finished, cache, tmp_path):
     run(cache, tmp_path, split__file=str(finished[0] / "splits.json"), split__seed=9, seed=5)
-    assert (tmp_path / "splits.json").read_bytes() == (finished[0] / "splits.json").read_bytes()
+    assert splits(tmp_path) == splits(finished[0])
+
+
+def test_a_split_is_used_at_another_image_size_too(finished, cache, tmp_path):
+    run(cache, tmp_path, split__file=str(finished[0] / "splits.json"), phantom__image_size=20, phantom__max_epochs=1)
+    assert splits(tmp_path) == splits(finished[0])
+
+
+def test_bfloat16_trains(cache, tmp_path):
+    run(cache, tmp_path, dtype="bfloat16", phantom__max_epochs=1)
+    assert rows(tmp_path / "metrics.jsonl")[0]["val_loss"] > 0
 
 
 def test_a_loss_that_is_no_number_is_one_error_and_saves_nothing(cache, tmp_path):

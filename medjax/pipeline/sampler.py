@@ -31,8 +31,8 @@ def batch_indices(seed: int, step: int, size: int, batch_size: int) -> np.ndarra
 
 @functools.lru_cache(maxsize=2)
 def _permutation(seed: int, number: int, size: int) -> np.ndarray:
-    """The order of pass `number`; PCG64 streams and `permutation` are stable across platforms."""
-    return np.random.Generator(np.random.PCG64([seed, number])).permutation(size)
+    """The order of pass `number`, from the raw stream, which NumPy keeps the same for ever, unlike `permutation`."""
+    return np.argsort(np.random.PCG64([seed, number]).random_raw(size), kind="stable")
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:

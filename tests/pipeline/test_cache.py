@@ -1,8 +1,10 @@
+import concurrent.futures
 import io
 import json
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +19,10 @@ from PIL import Image
 
 from medjax import datasets
 from medjax.datasets.class_folders import class_folder_dataset
+from medjax.datasets.source import FolderSource
 from medjax.errors import UserError
 from medjax.pipeline import cache, partial
+from medjax.pipeline.storage import locked
 from medjax.pipeline.table import ImageTable
 
 CLASSES = ("ant", "bee")
@@ -84,9 +88,12 @@ def test_a_finished_table_is_opened_without_decoding(tmp_path: Path, monkeypatch
 
 
 def test_opening_a_finished_table_imports_no_tfds(tmp_path: Path) -> None:
-    options = "source=None, image_size=8, channels=1, fit='squash', on_bad_image='stop', progress=False"
-    call = f"cache.load_table('phantom', {options}, cache_dir=pathlib.Path({str(tmp_path)!r}))"
-    code = f"import pathlib, sys; from medjax.pipeline import cache; {call}; print('tensorflow_datasets' in sys.modules)"
+    source = make_source(tmp_path / "s", {f"brain_{name}/1.png": png(1) for name in ("glioma", "menin", "tumor")})
+    options = "image_size=8, channels=1, fit='squash', on_bad_image='stop', progress=False"
+    paths = f"source=Path({str(source)!r}), cache_dir=Path({str(tmp_path / 'c')!r})"
+    call = f"load_table('brain_cancer_mri', {paths}, {options})"
+    code = f"import sys; from pathlib import Path; from medjax.pipeline.cache import load_table; {call}; "
+    code += "print('tensorflow_datasets' in sys.modules)"
     run = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
     assert [result.stdout.strip() for result in run] == ["True", "False"]
 
@@ -173,7 +180,7 @@ def test_impossible_options_are_named(tmp_path: Path, options: dict[str, object]
 
 
 def test_a_missing_source_says_where_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'tiny' is not on disk; get it from https://example.org"):
+    with pytest.raises(UserError, match="'tiny' is not on disk; get it from https"):
         load(None, tmp_path / "c")
 
 
@@ -184,7 +191,7 @@ def test_a_wrong_source_leaves_nothing_to_trust(tmp_path: Path) -> None:
     assert values(load(make_source(tmp_path / "s"), tmp_path / "c")) == [10, 20, 30]
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -193,7 +200,7 @@ def stop_after(chunks: int, append: Callable[..., None]) -> Callable[..., None]:
 
     def replacement(*args: object) -> None:
         if len(done) == chunks:
-            raise Stop
+            raise StopError
         done.append(None)
         append(*args)
 
@@ -204,9 +211,10 @@ def test_an_interrupted_preparation_goes_on_where_it_stopped(tmp_path: Path, mon
     source = make_source(tmp_path / "s", {"bee/0.png": b""})
     whole = load(source, tmp_path / "whole", on_bad_image="skip")
     monkeypatch.setattr(cache, "_CHUNK_IMAGES", 1)
-    with monkeypatch.context() as patch, pytest.raises(Stop):
+    with monkeypatch.context() as patch:
         patch.setattr(partial.PartialTable, "append", stop_after(3, partial.PartialTable.append))
-        load(source, tmp_path / "c", on_bad_image="skip")
+        with pytest.raises(StopError):
+            load(source, tmp_path / "c", on_bad_image="skip")
     decoded = []
     decode_row = cache._decode_row
     monkeypatch.setattr(cache, "_decode_row", lambda e, m, i: decoded.append(i) or decode_row(e, m, i))
@@ -223,6 +231,13 @@ def test_a_damaged_table_is_made_anew(tmp_path: Path) -> None:
     assert values(load(source, tmp_path / "c")) == [10, 20, 30]
 
 
+def test_the_source_is_read_once_for_tables_of_several_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_source(tmp_path / "s")
+    load(source, tmp_path / "c")
+    monkeypatch.setattr(FolderSource, "read", None)
+    assert load(source, tmp_path / "c", image_size=3).images.shape == (3, 3, 3, 1)
+
+
 def test_a_damaged_tfds_folder_is_made_anew(tmp_path: Path) -> None:
     source = make_source(tmp_path / "s")
     load(source, tmp_path / "c")
@@ -233,7 +248,7 @@ def test_a_damaged_tfds_folder_is_made_anew(tmp_path: Path) -> None:
 
 def test_an_unwritable_place_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot write .*file/c: .*; choose a folder that can be written"):
+    with pytest.raises(UserError, match=r"cannot write .*file/c: .*; choose a folder that can be written"):
         load(make_source(tmp_path / "s"), tmp_path / "file" / "c")
 
 
@@ -285,6 +300,19 @@ def test_two_processes_prepare_one_table(tmp_path: Path) -> None:
         worker.join()
     assert hashes == {load(source, tmp_path / "other", image_size=64).content_hash}
     assert not list((tmp_path / "c").glob("*.partial"))
+
+
+def test_a_process_waits_for_the_one_that_prepares(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "s")
+    folder = tmp_path / "c" / f"tiny-{load(source, tmp_path / 'c').fingerprint[:16]}"
+    shutil.rmtree(folder)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with locked(folder.with_name(folder.name + ".lock")):
+            waiting = pool.submit(load, source, tmp_path / "c")
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+            assert not folder.exists()
+        assert values(waiting.result(timeout=60)) == [10, 20, 30]
 
 
 def test_the_metadata_says_where_the_images_come_from(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import struct
 import zlib
@@ -6,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medjax.pipeline import decode as decode_module
 from medjax.pipeline.decode import BadImageError, bit_depth, decode
 
 
@@ -153,10 +153,10 @@ def test_what_cannot_be_used_says_why(data: bytes, reason: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.filterwarnings("default::PIL.Image.DecompressionBombWarning")
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [10_000, 50_000], ids=["Pillow warns", "Pillow refuses"])
 def test_decompression_bombs_are_refused_before_they_unfold(side: int) -> None:
-    with pytest.raises(BadImageError, match="more than the|more pixels than the"):
+    with pytest.raises(BadImageError, match=r"more (pixels )?than the 67,108,864"):
         decode(png_header(side, side), size=4, channels=3, fit="squash")
 
 
@@ -167,10 +167,8 @@ def test_any_damage_is_a_bad_image_and_no_other_error() -> None:
             data = bytearray(whole)
             for position in rng.integers(0, len(data), 4):
                 data[position] = int(rng.integers(0, 256))
-            try:
+            with contextlib.suppress(BadImageError):
                 assert decode(bytes(data), size=4, channels=1, fit="pad").shape == (4, 4, 1)
-            except decode_module.BadImageError:
-                pass
 
 
 @pytest.mark.parametrize(

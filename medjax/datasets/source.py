@@ -1,0 +1,208 @@
+"""A folder or a .zip as one thing: the files in it, their bytes, a fingerprint. Nothing is ever extracted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Protocol, Self
+
+from medjax.errors import UserError
+
+# One picture. A file that claims more is reported as bad and not read into memory.
+MAX_FILE_BYTES = 256 * 2**20
+
+_LITTER = {"__macosx", "thumbs.db", "desktop.ini"}
+# A folder with this file holds a cache (https://bford.info/cachedir/). Skipped, so that ours may lie inside a source.
+CACHE_TAG = "CACHEDIR.TAG"
+
+
+class ReadError(Exception):
+    """One file cannot be read. The message is the reason, without the file's name."""
+
+
+class Source(Protocol):
+    """Files under one root.
+
+    Attributes:
+      path: where the folder or the .zip lies.
+      files: relative names with "/" between folders, sorted.
+      folders: the relative names of all folders, sorted, empty ones too; the root itself is "".
+      size: bytes of all files together, unpacked.
+      fingerprint: 64 hex digits that change when the content does.
+    """
+
+    path: Path
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+    size: int
+    fingerprint: str
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one file; ReadError when it cannot be had."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+def open_source(path: Path) -> Source:
+    """Open a folder or a .zip.
+
+    Raises:
+      UserError: neither a folder nor a readable .zip, or a .zip with encrypted, linked or escaping entries.
+    """
+    if path.is_dir():
+        return FolderSource(path)
+    if not path.exists():
+        raise UserError(f"no such file or folder: {path}; give the folder or the .zip the publisher offers")
+    return ZipSource(path)
+
+
+class FolderSource:
+    """A folder on disk. Links are followed, each folder once; hidden files and caches are left out."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            found = sorted(_walk(path, "", set()))
+        except OSError as error:
+            raise UserError(f"cannot read the folder {path}: {error.strerror}; check its permissions") from error
+        self.files = tuple(name for name, status in found if status is not None)
+        self.folders = tuple(name for name, status in found if status is None)
+        stats = [status for _, status in found if status is not None]
+        self.size = sum(status.st_size for status in stats)
+        self.fingerprint = _digest(
+            "folder", [(name, s.st_size, s.st_mtime_ns) for name, s in zip(self.files, stats, strict=True)]
+        )
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one file; ReadError when it cannot be had."""
+        try:
+            with open(self.path / name, "rb") as file:
+                _check_size(os.fstat(file.fileno()).st_size)
+                return file.read()
+        except OSError as error:
+            raise ReadError(f"cannot be read: {error.strerror}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+class ZipSource:
+    """A .zip archive, read entry by entry where it lies."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise UserError(
+                f"{path} is not a readable .zip ({error}); give a folder or a complete .zip, or download it again"
+            ) from error
+        except OSError as error:
+            raise UserError(f"cannot open {path}: {error.strerror}; check the path and its permissions") from error
+        try:
+            self._entries = _entries(path, self._archive)
+        except UserError:
+            self._archive.close()
+            raise
+        self.files = tuple(sorted(name for name, info in self._entries.items() if not info.is_dir()))
+        self.folders = tuple(sorted(_folders(self._entries)))
+        infos = [self._entries[name] for name in self.files]
+        self.size = sum(info.file_size for info in infos)
+        self.fingerprint = _digest(
+            "zip", [(name, i.file_size, i.CRC) for name, i in zip(self.files, infos, strict=True)]
+        )
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one entry; ReadError when it cannot be had."""
+        info = self._entries[name]
+        _check_size(info.file_size)
+        try:
+            return self._archive.read(info)
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
+            raise ReadError(f"damaged in the .zip: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._archive.close()
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise ReadError(f"{size / 2**20:.0f} MiB, more than the {MAX_FILE_BYTES // 2**20} MiB allowed for one picture")
+
+
+def _digest(kind: str, rows: list[tuple[str, int, int]]) -> str:
+    return hashlib.sha256(json.dumps([kind, rows]).encode()).hexdigest()
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def _walk(root: Path, folder: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Yield (relative name, status of a file or None for a folder), below and including `folder`."""
+    identity = os.stat(root / folder)
+    if (identity.st_dev, identity.st_ino) in seen:  # a link back up
+        return
+    seen.add((identity.st_dev, identity.st_ino))
+    with os.scandir(root / folder) as scan:
+        entries = [entry for entry in scan if not _is_litter(entry.name)]
+    if any(entry.name == CACHE_TAG for entry in entries):
+        return
+    yield folder, None
+    for entry in entries:
+        name = f"{folder}/{entry.name}" if folder else entry.name
+        if entry.is_dir():
+            yield from _walk(root, name, seen)
+        else:
+            # A broken link is listed with the link's own status, so that reading it reports it by name.
+            yield name, entry.stat() if entry.is_file() else entry.stat(follow_symlinks=False)
+
+
+def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Return the safe entries by name ("/" between folders, none at the end)."""
+    entries: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        name = info.filename.replace("\\", "/")  # some Windows archivers write backslashes
+        parts = name.rstrip("/").split("/")
+        if name.startswith("/") or ".." in parts or parts[0].endswith(":") or not parts[-1]:
+            raise _refused(path, info, "its name leads out of the archive")
+        if any(_is_litter(part) for part in parts if part != "."):
+            continue
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise _refused(path, info, "it is a link")
+        if info.flag_bits & 0x1:
+            raise _refused(path, info, "it is encrypted")
+        name = "/".join(part for part in parts if part not in ("", "."))
+        if name in entries and not (info.is_dir() and entries[name].is_dir()):
+            raise _refused(path, info, "it is there twice")
+        entries[name] = info
+    return entries
+
+
+def _folders(entries: dict[str, zipfile.ZipInfo]) -> set[str]:
+    """Return every folder: archives need not list the folders their files lie in."""
+    folders = {name if info.is_dir() else name.rpartition("/")[0] for name, info in entries.items()}
+    parents = {str(parent) for folder in folders for parent in PurePosixPath(folder).parents}
+    return {"" if folder == "." else folder for folder in folders | parents | {""}}
+
+
+def _refused(path: Path, info: zipfile.ZipInfo, reason: str) -> UserError:
+    return UserError(
+        f"{path} is refused because of the entry {info.filename!r}: {reason}; "
+        "unpack the archive yourself, look at it, and give the folder"
+    )

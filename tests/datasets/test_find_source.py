@@ -1,0 +1,105 @@
+import sys
+import types
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from medjax.datasets import DATASETS, find_dataset, find_source
+from medjax.errors import UserError
+
+NAME = "brain_cancer_mri"
+
+
+def make_zip(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", "b")
+    return path
+
+
+@pytest.mark.parametrize("file", [f"{NAME}.zip", "brain-cancer-mri-dataset.zip"])
+def test_an_archive_in_the_data_folder_is_found(tmp_path: Path, file: str) -> None:
+    archive = make_zip(tmp_path / file)
+    assert find_source(NAME, data_dir=tmp_path) == archive
+
+
+def test_a_folder_in_the_data_folder_is_found_unless_empty(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    assert find_source(NAME, data_dir=tmp_path) is None
+    (tmp_path / NAME / "x").touch()
+    assert find_source(NAME, data_dir=tmp_path) == tmp_path / NAME
+
+
+def test_the_users_path_goes_first(tmp_path: Path) -> None:
+    make_zip(tmp_path / f"{NAME}.zip")
+    mine = make_zip(tmp_path / "mine.zip")
+    assert find_source(NAME, path=str(mine), data_dir=tmp_path) == mine
+
+
+def test_a_path_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no such file or folder: .*none; give the folder or the \.zip of https"):
+        find_source(NAME, path=str(tmp_path / "none"), data_dir=tmp_path)
+
+
+def test_a_file_that_is_no_zip_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "x.rar").write_text("Rar!")
+    with pytest.raises(UserError, match=r"is a file but not a complete \.zip"):
+        find_source(NAME, path=str(tmp_path / "x.rar"), data_dir=tmp_path)
+
+
+def test_synthetic_data_needs_and_takes_no_files(tmp_path: Path) -> None:
+    assert find_source("phantom", data_dir=tmp_path) is None
+    with pytest.raises(UserError, match="drop the path"):
+        find_source("phantom", path=str(tmp_path))
+
+
+def test_download_without_kagglehub_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+    with pytest.raises(UserError, match="run `pip install kagglehub`"):
+        find_source(NAME, data_dir=tmp_path, download=True)
+
+
+def fake_kagglehub(monkeypatch: pytest.MonkeyPatch, download: object) -> None:
+    module = types.ModuleType("kagglehub")
+    module.dataset_download = download  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "kagglehub", module)
+
+
+def test_download_asks_kagglehub_for_the_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_kagglehub(monkeypatch, lambda handle: f"/somewhere/{handle}")
+    found = find_source(NAME, data_dir=tmp_path, download=True)
+    assert found == Path("/somewhere/orvile/brain-cancer-mri-dataset")
+
+
+def test_what_is_on_disk_is_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_kagglehub(monkeypatch, None)
+    archive = make_zip(tmp_path / f"{NAME}.zip")
+    assert find_source(NAME, data_dir=tmp_path, download=True) == archive
+
+
+def test_a_download_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(handle: str) -> str:
+        raise ConnectionError("no\nnetwork")
+
+    fake_kagglehub(monkeypatch, fail)
+    with pytest.raises(UserError, match=r"\(no network\); check the network") as caught:
+        find_source(NAME, data_dir=tmp_path, download=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_suggests_the_near_one() -> None:
+    with pytest.raises(UserError, match="did you mean 'brain_cancer_mri'"):
+        find_dataset("brain_cancer")
+
+
+def test_each_dataset_has_its_facts() -> None:
+    for name, dataset in DATASETS.items():
+        assert dataset.name == name
+        assert dataset.license
+        assert dataset.homepage.startswith("https://")
+        assert len(set(dataset.class_names)) == len(dataset.class_names)
+
+
+def test_the_labels_of_brain_cancer_mri_are_in_the_published_order() -> None:
+    assert DATASETS[NAME].class_names == ("brain_glioma", "brain_menin", "brain_tumor")

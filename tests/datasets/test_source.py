@@ -1,0 +1,141 @@
+import os
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from medjax.datasets import source as source_module
+from medjax.datasets.source import ReadError, open_source
+from medjax.errors import UserError
+
+
+def write_zip(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def write_folder(root: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    return root
+
+
+FILES = {"a/x.png": b"one", "a/b/y.png": b"three", "z.txt": b""}
+
+
+@pytest.fixture(params=["zip", "folder"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return write_zip(tmp_path / "d.zip", FILES) if request.param == "zip" else write_folder(tmp_path / "d", FILES)
+
+
+def test_lists_files_folders_and_size(either: Path) -> None:
+    with open_source(either) as source:
+        assert source.files == ("a/b/y.png", "a/x.png", "z.txt")
+        assert source.folders == ("", "a", "a/b")
+        assert source.size == 8
+
+
+def test_reads_the_bytes(either: Path) -> None:
+    with open_source(either) as source:
+        assert {name: source.read(name) for name in source.files} == FILES
+
+
+def test_a_file_too_large_for_a_picture_is_not_read(either: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_module, "MAX_FILE_BYTES", 4)
+    with open_source(either) as source, pytest.raises(ReadError, match="MiB"):
+        source.read("a/b/y.png")
+
+
+def test_fingerprint_of_a_zip_follows_the_content_not_the_place(tmp_path: Path) -> None:
+    first = open_source(write_zip(tmp_path / "1.zip", FILES)).fingerprint
+    assert open_source(write_zip(tmp_path / "2.zip", FILES)).fingerprint == first
+    assert open_source(write_zip(tmp_path / "3.zip", {**FILES, "a/x.png": b"two"})).fingerprint != first
+
+
+def test_fingerprint_of_a_folder_follows_modification(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, FILES)
+    first = open_source(folder).fingerprint
+    assert open_source(folder).fingerprint == first
+    os.utime(folder / "z.txt", ns=(1, 1))
+    assert open_source(folder).fingerprint != first
+
+
+def test_what_systems_leave_behind_is_passed_over(tmp_path: Path) -> None:
+    litter = {"__MACOSX/a/._x.png": b"", ".DS_Store": b"", "a/Thumbs.db": b"", ".git/config": b""}
+    for path in (write_zip(tmp_path / "d.zip", FILES | litter), write_folder(tmp_path / "d", FILES | litter)):
+        with open_source(path) as source:
+            assert set(source.files) == set(FILES)
+
+
+def test_a_cache_inside_the_source_does_not_count(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, FILES)
+    before = open_source(folder).fingerprint
+    write_folder(folder / "cache", {"CACHEDIR.TAG": b"", "table/images.npy": b"1"})
+    assert open_source(folder).fingerprint == before
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "d", FILES)
+    (folder / "loop").symlink_to(folder)
+    write_folder(tmp_path / "elsewhere", {"w.png": b"w"})
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    assert open_source(folder).files == ("a/b/y.png", "a/x.png", "linked/w.png", "z.txt")
+
+
+def test_a_broken_link_is_reported_when_read(tmp_path: Path) -> None:
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
+    with open_source(tmp_path) as source, pytest.raises(ReadError, match="No such file"):
+        source.read("gone.png")
+
+
+def test_backslashes_separate_folders(tmp_path: Path) -> None:
+    assert open_source(write_zip(tmp_path / "d.zip", {"a\\x.png": b"1"})).files == ("a/x.png",)
+
+
+@pytest.mark.parametrize("name", ["../evil.png", "a/../../evil.png", "/etc/evil.png", "C:/evil.png", "..\\evil.png"])
+def test_names_that_leave_the_archive_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="leads out of the archive"):
+        open_source(write_zip(tmp_path / "d.zip", {name: b""}))
+
+
+def test_links_in_an_archive_are_refused(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("link.png")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(UserError, match="is a link"):
+        open_source(tmp_path / "d.zip")
+
+
+def test_encrypted_entries_are_refused(tmp_path: Path) -> None:
+    data = bytearray(write_zip(tmp_path / "d.zip", {"x.png": b"1"}).read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # general purpose bit 0 of the central directory
+    (tmp_path / "d.zip").write_bytes(data)
+    with pytest.raises(UserError, match="is encrypted"):
+        open_source(tmp_path / "d.zip")
+
+
+def test_an_entry_with_a_wrong_checksum_is_named_by_its_reason(tmp_path: Path) -> None:
+    data = bytearray(write_zip(tmp_path / "d.zip", {"x.png": b"pixels"}).read_bytes())
+    data[data.index(b"pixels")] ^= 1
+    (tmp_path / "d.zip").write_bytes(data)
+    with open_source(tmp_path / "d.zip") as source, pytest.raises(ReadError, match=r"damaged in the \.zip: Bad CRC"):
+        source.read("x.png")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40])
+def test_a_file_that_is_no_zip_is_one_clear_error(tmp_path: Path, cut: int) -> None:
+    whole = write_zip(tmp_path / "d.zip", FILES).read_bytes()
+    (tmp_path / "d.zip").write_bytes(whole[:cut])
+    with pytest.raises(UserError, match=r"is not a readable \.zip .* download it again") as caught:
+        open_source(tmp_path / "d.zip")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_path_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file or folder"):
+        open_source(tmp_path / "none")
