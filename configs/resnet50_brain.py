@@ -37,6 +37,7 @@ def get_config() -> ConfigDict:
     config.model.name = "resnet50"
     config.model.head_hidden = (256,)  # units of the head's hidden layers
     config.model.dropout = 0.5  # in the head
+    config.model.zero_init_residual = True  # from scratch, each block begins as the identity (Goyal et al. 2017)
     config.weights = "imagenet"  # "imagenet", "IMAGENET1K_V1", "IMAGENET1K_V2", a .pth or .safetensors file, "none"
     config.trainable = "auto"  # "all", "head", "from:layer4", …; auto: "head" with weights, "all" without
     config.feature_views = 1  # with "head": views of each training image whose features are kept; 1 is the plain image
@@ -78,5 +79,5 @@ def get_config() -> ConfigDict:
 
     config.phantom = ConfigDict()  # what changes when the dataset is not on disk and the synthetic phantom is used
     config.phantom.image_size = 64  # pixels
-    config.phantom.max_epochs = 8
+    config.phantom.max_epochs = 10
     return config

@@ -1,0 +1,24 @@
+"""The U-Net classifier on crops of the RSNA 2024 lumbar spine MRI, three degrees of stenosis.
+
+Source: the network of a public lumbar-spine project (31,037,828 parameters at 3 channels, 4 classes), which gives
+no result on this data.
+Expected: not measured yet.
+Time: not measured yet.
+Command: python -m medjax.main --config=configs/unet_lumbar.py --config.data.path=FOLDER_OR_ZIP
+"""
+
+from ml_collections import ConfigDict
+
+from configs import resnet50_brain
+
+
+def get_config() -> ConfigDict:
+    config = resnet50_brain.get_config()
+    config.name = "unet_lumbar"
+    config.data.name = "rsna_lumbar"
+    config.data.image_size = 96
+    config.model = ConfigDict({"name": "unet_classifier"})
+    config.weights = "none"
+    config.augment.flip_horizontal = False  # right-sided crops are mirrored when they are made
+    config.optimizer.learning_rate = 3e-4
+    return config
