@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-
 from medjax.errors import UserError
 from medjax.models.classifier import Classifier
 
