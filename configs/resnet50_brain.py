@@ -54,7 +54,7 @@ def get_config() -> ConfigDict:
     config.augment.contrast = 0.1  # largest change
 
     config.batch_size = 32  # images a step, over all devices
-    config.max_epochs = 25
+    config.max_epochs = 20
     config.label_smoothing = 0.0  # share of the target
     config.optimizer = ConfigDict()
     config.optimizer.name = "adam"  # "adam" (L2 in the gradient), "adamw", "sgd"

@@ -6,10 +6,11 @@ import pathlib
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
-from medjax.state import TrainState
+from medjax.state import TrainState, merge
 
 
 class Checkpoints:
@@ -80,6 +81,14 @@ class Checkpoints:
             ),
         )
         return restored["state"], restored["progress"]
+
+    def restore_variables(self, step: int) -> dict[str, Any]:
+        """Return the model's variables of that step as NumPy arrays, whatever it was trained on and with."""
+        tree = self._manager.item_metadata(step)["state"].tree
+        restore_args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+        args = ocp.args.Composite(state=ocp.args.PyTreeRestore(restore_args=restore_args))
+        state = self._manager.restore(step, args=args)["state"]
+        return {"params": merge(state["params"], state["frozen"]), "batch_stats": state["batch_stats"]}
 
     def close(self) -> None:
         """Wait for the save that is under way and let go of the folder."""

@@ -11,7 +11,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from medjax import config as configuration
-from medjax import terminal
+from medjax import memory, terminal
 from medjax.errors import UserError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: a file of configs/.", lock_config=True)
@@ -24,6 +24,7 @@ def main(_: Sequence[str]) -> None:
     """Check the config before anything heavy is imported, then run the experiment."""
     config = configuration.resolve(_read_config())
     workdir = _WORKDIR.value or f"runs/{config.name}-{configuration.short_hash(config)}"
+    memory.keep_freed_memory()
 
     from medjax.train import train_and_evaluate  # jax takes seconds to import; a typo should not
 

@@ -6,29 +6,8 @@ import logging
 
 import pytest
 
-from medjax import config as configuration
 from medjax.errors import UserError
 from medjax.terminal import log
-from medjax.train import train_and_evaluate
-from tests.configs import tiny
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    return str(tmp_path_factory.mktemp("cache"))
-
-
-def run(cache, workdir, **changes):
-    config = tiny.get_config()
-    config.data.cache = cache
-    config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
-    return train_and_evaluate(configuration.resolve(config), workdir)
-
-
-@pytest.fixture(scope="module")
-def finished(cache, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("run")
-    return workdir, run(cache, workdir)
 
 
 def splits(workdir):
@@ -95,56 +74,55 @@ def test_the_best_checkpoint_is_judged_by_the_loss_that_chose_it(finished):
     assert evaluation["splits"]["val"]["log_loss"] == pytest.approx(best["val_loss"], rel=1e-6)
 
 
-def test_the_same_seed_gives_the_same_metrics_to_the_byte(finished, cache, tmp_path):
-    run(cache, tmp_path)
+def test_the_same_seed_gives_the_same_metrics_to_the_byte(finished, run_tiny, tmp_path):
+    run_tiny(tmp_path)
     for name in ("metrics.jsonl", "predictions_test.csv", "splits.json"):
         assert (tmp_path / name).read_bytes() == (finished[0] / name).read_bytes()
 
 
-def test_a_finished_run_says_so_and_only_evaluates(finished, cache, caplog, monkeypatch):
+def test_a_finished_run_says_so_and_only_evaluates(finished, run_tiny, caplog, monkeypatch):
     workdir, evaluation = finished
     before = (workdir / "metrics.jsonl").read_bytes()
     monkeypatch.setattr(log, "propagate", True)
     with caplog.at_level(logging.INFO, logger="medjax"):
-        assert run(cache, workdir) == evaluation
+        assert run_tiny(workdir) == evaluation
     assert "finished" in caplog.text
     assert (workdir / "metrics.jsonl").read_bytes() == before
 
 
-def test_another_config_in_the_same_folder_is_refused(finished, cache):
+def test_another_config_in_the_same_folder_is_refused(finished, run_tiny):
     with pytest.raises(UserError, match="batch_size: 128 there, 64 here"):
-        run(cache, finished[0], batch_size=64)
+        run_tiny(finished[0], batch_size=64)
 
 
-def test_a_given_split_is_used_exactly(finished, cache, tmp_path):
-    run(cache, tmp_path, split__file=str(finished[0] / "splits.json"), split__seed=9, seed=5)
+def test_a_given_split_is_used_exactly(finished, run_tiny, tmp_path):
+    run_tiny(tmp_path, split__file=str(finished[0] / "splits.json"), split__seed=9, seed=5)
     assert splits(tmp_path) == splits(finished[0])
 
 
-def test_a_split_is_used_at_another_image_size_too(finished, cache, tmp_path):
-    run(cache, tmp_path, split__file=str(finished[0] / "splits.json"), phantom__image_size=20, phantom__max_epochs=1)
+def test_a_split_is_used_at_another_image_size_too(finished, run_tiny, tmp_path):
+    run_tiny(tmp_path, split__file=str(finished[0] / "splits.json"), phantom__image_size=20, phantom__max_epochs=1)
     assert splits(tmp_path) == splits(finished[0])
 
 
-def test_bfloat16_trains(cache, tmp_path):
-    run(cache, tmp_path, dtype="bfloat16", phantom__max_epochs=1)
+def test_bfloat16_trains(run_tiny, tmp_path):
+    run_tiny(tmp_path, dtype="bfloat16", phantom__max_epochs=1)
     assert rows(tmp_path / "metrics.jsonl")[0]["val_loss"] > 0
 
 
-def test_a_loss_that_is_no_number_is_one_error_and_saves_nothing(cache, tmp_path):
+def test_a_loss_that_is_no_number_is_one_error_and_saves_nothing(run_tiny, tmp_path):
     with pytest.raises(UserError, match=r"train_loss is (nan|inf) at step 5 \(epoch 1\)"):
-        run(cache, tmp_path, optimizer__name="sgd", optimizer__learning_rate=1e30)
+        run_tiny(tmp_path, optimizer__name="sgd", optimizer__learning_rate=1e30)
     assert not [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]
 
 
-def test_early_stopping_ends_the_run(cache, tmp_path):
-    run(cache, tmp_path, early_stopping__patience_epochs=1, early_stopping__min_delta=100.0)
+def test_early_stopping_ends_the_run(run_tiny, tmp_path):
+    run_tiny(tmp_path, early_stopping__patience_epochs=1, early_stopping__min_delta=100.0)
     assert len(rows(tmp_path / "metrics.jsonl")) == 2
 
 
-def test_the_plateau_lowers_the_rate_by_its_factor(cache, tmp_path):
-    run(
-        cache,
+def test_the_plateau_lowers_the_rate_by_its_factor(run_tiny, tmp_path):
+    run_tiny(
         tmp_path,
         schedule__name="plateau",
         schedule__patience_epochs=1,
@@ -157,8 +135,8 @@ def test_the_plateau_lowers_the_rate_by_its_factor(cache, tmp_path):
     assert rates == pytest.approx([1e-12, 1e-12, 5e-13])
 
 
-def test_a_frozen_backbone_trains_on_features_and_is_judged_whole(cache, tmp_path):
-    evaluation = run(cache, tmp_path, trainable="head", feature_views=2)
+def test_a_frozen_backbone_trains_on_features_and_is_judged_whole(run_tiny, tmp_path):
+    evaluation = run_tiny(tmp_path, trainable="head", feature_views=2)
     best = min(rows(tmp_path / "metrics.jsonl"), key=lambda row: row["val_loss"])
     assert evaluation["splits"]["val"]["log_loss"] == pytest.approx(best["val_loss"], rel=1e-5)
     assert (tmp_path / "features.npy").exists()

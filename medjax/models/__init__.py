@@ -30,7 +30,7 @@ MODELS: dict[str, Callable[..., Classifier]] = {
 
 
 def create_model(name: str, *, num_classes: int, dtype: Any = jnp.float32, **kwargs: Any) -> Classifier:
-    """Makes a network.
+    """Make a network.
 
     Args:
       name: one of MODELS.

@@ -15,13 +15,13 @@ class Classifier(nn.Module):
     head: nn.Module
 
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
-        """Returns logits [B, K] of normalised images x [B, H, W, C]."""
+        """Return logits [B, K] of normalised images x [B, H, W, C]."""
         return self.head(self.backbone(x, train), train)
 
     def features(self, x: jax.Array, train: bool = False) -> jax.Array:
-        """Returns what the backbone makes of x [B, H, W, C]: what the head takes."""
+        """Return what the backbone makes of x [B, H, W, C]: what the head takes."""
         return self.backbone(x, train)
 
     def classify(self, features: jax.Array, train: bool = False) -> jax.Array:
-        """Returns logits [B, K] of features."""
+        """Return logits [B, K] of features."""
         return self.head(features, train)

@@ -1,8 +1,9 @@
 """2-D convolution, and how it is computed on a CPU. GPU and TPU keep XLA's own convolutions.
 
-On CPU, 1x1 convolutions are written as matrix products, which run at up to twice the speed. The others stay XLA's, but
-are never given to it with a window larger than the image: XLA would then exchange the two, and what it makes of the
-exchanged convolution is a naive loop, up to 100 times slower. Padding the image first makes it the larger one.
+On CPU, 1x1 convolutions are matrix products, which run at up to twice the speed. The others, and their gradients, are
+XLA convolutions that stay off the naive loops, up to 100 times slower, into which its CPU backend falls in two cases:
+- The window is larger than the image. XLA then exchanges the two; so we pad the image first, which makes it the larger.
+- The dimensions are not in the canonical order, inside a loop (only outside are they transposed); so we transpose.
 """
 
 import contextlib
@@ -96,48 +97,50 @@ def _is_pointwise(kernel_shape, pads):
     return tuple(kernel_shape[:2]) == (1, 1) and pads == _NO_PADS
 
 
-def _is_exchanged(window, image):
-    """Say whether XLA would exchange a window and an image [B, H, W, C] of these sizes."""
-    return window[0] * window[1] > image[1] * image[2]
-
-
-def _pad(x, rows, cols):
-    """Pad x [B, H, W, C] by (low, high, interior) zeros along height and width; negative ones cut."""
-    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), rows, cols, (0, 0, 0)))
-    return lax.optimization_barrier(x)  # else XLA makes the zeros a part of the convolution again
-
-
 def _cpu(strides, pads, x, kernel):
-    if _is_pointwise(kernel.shape, pads):
-        x = x[:, :: strides[0], :: strides[1]]
-        return (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], -1)
-    if _is_exchanged(kernel.shape, x.shape):
-        x, pads = _pad(x, (*pads[0], 0), (*pads[1], 0)), _NO_PADS
-    return _native(strides, pads, x, kernel)
+    if not _is_pointwise(kernel.shape, pads):
+        return _correlate(x, kernel, pads, strides=strides)
+    x = x[:, :: strides[0], :: strides[1]]
+    return (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], -1)
 
 
 def _cpu_input_gradient(strides, pads, shape, kernel, grad):
-    pointwise = _is_pointwise(kernel.shape, pads)
-    if not pointwise and not _is_exchanged(kernel.shape, grad.shape):
-        return _native_input_gradient(strides, pads, shape, kernel, grad)
-    if pointwise:
-        grad = (grad.reshape(-1, grad.shape[-1]) @ kernel[0, 0].T).reshape(*grad.shape[:-1], -1)
-    margins = []
-    for window, size, count, stride, (low, high) in zip(
-        kernel.shape, shape[1:3], grad.shape[1:3], strides, pads, strict=False
-    ):
-        unread = (size + low + high - window) - (count - 1) * stride
-        margins.append((window - 1 - low, window - 1 - high + unread, stride - 1))
-    grad = _pad(grad, *margins)
-    if pointwise:
-        return grad
-    return _native((1, 1), _NO_PADS, grad, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
+    rows, cols = (
+        (window - 1 - low, size + low - 1 - (count - 1) * stride)
+        for window, size, count, stride, (low, _) in zip(
+            kernel.shape[:2], shape[1:3], grad.shape[1:3], strides, pads, strict=True
+        )
+    )
+    if not _is_pointwise(kernel.shape, pads):
+        return _correlate(grad, jnp.flip(kernel, (0, 1)).swapaxes(2, 3), (rows, cols), image_dilation=strides)
+    grad = (grad.reshape(-1, grad.shape[-1]) @ kernel[0, 0].T).reshape(*grad.shape[:-1], -1)
+    return _pad(grad, (rows, cols), strides)
 
 
 def _cpu_kernel_gradient(strides, pads, shape, x, grad):
     if _is_pointwise(shape, pads):
         x = x[:, :: strides[0], :: strides[1]]
         return (x.reshape(-1, x.shape[-1]).T @ grad.reshape(-1, grad.shape[-1])).reshape(shape)
-    if _is_exchanged(grad.shape[1:], x.shape):
-        x, pads = _pad(x, (*pads[0], 0), (*pads[1], 0)), _NO_PADS
-    return _native_kernel_gradient(strides, pads, shape, x, grad)
+    rows, cols = (
+        (low, window + (count - 1) * stride - size - low)
+        for window, size, count, stride, (low, _) in zip(
+            shape[:2], x.shape[1:3], grad.shape[1:3], strides, pads, strict=True
+        )
+    )
+    image, window = x.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3)
+    return _correlate(image, window, (rows, cols), window_dilation=strides).transpose(1, 2, 0, 3)
+
+
+def _correlate(image, window, pads, strides=(1, 1), image_dilation=(1, 1), window_dilation=(1, 1)):
+    """Slide window [h, w, I, O] over image [B, H, W, I] -> [B, H', W', O], so that XLA leaves them as they are."""
+    if window.shape[0] * window.shape[1] > image.shape[1] * image.shape[2]:
+        # Without the barrier XLA makes the zeros a part of the convolution again.
+        image = lax.optimization_barrier(_pad(image, pads, image_dilation))
+        pads, image_dilation = _NO_PADS, (1, 1)
+    return lax.conv_general_dilated(image, window, strides, pads, image_dilation, window_dilation, _LAYOUT)
+
+
+def _pad(x, pads, dilation):
+    """Pad x [B, H, W, C] with zeros at its edges, or cut where pads are negative, and between pixels."""
+    edges = [(low, high, step - 1) for (low, high), step in zip(pads, dilation, strict=True)]
+    return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))

@@ -18,7 +18,7 @@ _SIGNATURES = (
 
 
 def sniff(head: bytes) -> str:
-    """Names the kind of a file.
+    """Name the kind of a file.
 
     Args:
         head: the first HEAD_BYTES bytes of the file, fewer when the file is shorter.

@@ -99,7 +99,7 @@ def _ordered_dict(pairs: Any = ()) -> OrderedDict:
 
 
 def plain_key(value: Any) -> Any:
-    """Returns a dictionary's key unchanged, if it is text, a number or None."""
+    """Return a dictionary's key unchanged, if it is text, a number or None."""
     # Hashing a deeply nested tuple would exhaust the C stack: keys are plain.
     if type(value) not in (str, bytes, int, float, bool, type(None)):
         raise pickle.UnpicklingError(f"a {type(value).__name__} as a dictionary's key")

@@ -95,7 +95,9 @@ def _cpu_gradient(window, strides, pads, x, y, grad):
     zeros = jnp.zeros_like(phases[0][0][0])
     cells = jnp.stack([jnp.stack([sum(shares, zeros) for shares in row], axis=3) for row in phases], axis=2)
     batch, rows, _, cols, _, channels = cells.shape
-    return _crop(cells.reshape(batch, rows * strides[0], cols * strides[1], channels), x.shape, pads)
+    # Without the barrier XLA computes the whole of it anew for every pixel that it crops.
+    whole = lax.optimization_barrier(cells.reshape(batch, rows * strides[0], cols * strides[1], channels))
+    return _crop(whole, x.shape, pads)
 
 
 def _crop(padded, shape, pads):

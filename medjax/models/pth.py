@@ -28,7 +28,7 @@ StateDict = dict[str, np.ndarray]
 
 
 def read(data: bytes) -> StateDict:
-    """Reads the tensors of a .pth file.
+    """Read the tensors of a .pth file.
 
     Args:
       data: the file's content.

@@ -33,7 +33,7 @@ class BasicBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """Maps [B, H, W, C] -> [B, H/stride, W/stride, width]."""
+        """Map [B, H, W, C] -> [B, H/stride, W/stride, width]."""
         strides = (self.stride, self.stride)
         last = partial(self.conv_norm, relu=False, scale_init=self.last_scale)
         y = self.conv_norm(self.width, (3, 3), strides, 1, name="conv1")(x, train)
@@ -51,7 +51,7 @@ class Bottleneck(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """Maps [B, H, W, C] -> [B, H/stride, W/stride, 4 · width]."""
+        """Map [B, H, W, C] -> [B, H/stride, W/stride, 4 · width]."""
         strides, out = (self.stride, self.stride), 4 * self.width
         y = self.conv_norm(self.width, (1, 1), name="conv1")(x, train)
         y = self.conv_norm(self.width, (3, 3), strides, 1, name="conv2")(y, train)
@@ -90,7 +90,7 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
-        """Maps images [B, H, W, C] -> features [B, F]; F is 512, or 2048 with bottlenecks.
+        """Map images [B, H, W, C] -> features [B, F]; F is 512, or 2048 with bottlenecks.
 
         Raises:
           UserError: images too small or with another channel count than at initialisation; no such train_from.
@@ -139,7 +139,7 @@ def create_resnet(
     zero_init_residual: bool = False,
     min_size: int = 1,
 ) -> Classifier:
-    """Makes a ResNet classifier for any image size and channel count.
+    """Make a ResNet classifier for any image size and channel count.
 
     Args:
       num_classes: K.

@@ -36,7 +36,7 @@ _MAX_HEADER = 100 * 2**20  # bytes; the reference implementation's limit
 
 
 def read(data: bytes) -> dict[str, np.ndarray]:
-    """Reads the tensors of a .safetensors file.
+    """Read the tensors of a .safetensors file.
 
     Args:
       data: the file's content.
@@ -65,7 +65,7 @@ def read(data: bytes) -> dict[str, np.ndarray]:
 
 
 def write(file: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
-    """Writes arrays as a .safetensors file, under a temporary name until it is whole.
+    """Write arrays as a .safetensors file, under a temporary name until it is whole.
 
     Args:
       file: where to; an existing file is replaced.
@@ -100,7 +100,7 @@ def write(file: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
 
 
 def _header(data: bytes) -> tuple[dict[str, dict[str, Any]], int]:
-    """Returns the checked header without its metadata, and where the numbers begin."""
+    """Return the checked header without its metadata, and where the numbers begin."""
     length = struct.unpack_from("<Q", data)[0] if len(data) >= 8 else -1
     if not 2 <= length <= min(_MAX_HEADER, len(data) - 8):
         raise UserError("is damaged or truncated: its header does not fit in the file.")

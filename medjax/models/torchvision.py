@@ -33,14 +33,14 @@ Variables = Mapping[str, Any]
 
 
 def imagenet_normalization(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Returns ImageNet's mean and standard deviation for images in [0, 1]; for other than 3 channels their averages."""
+    """Return ImageNet's mean and standard deviation for images in [0, 1]; for other than 3 channels their averages."""
     if channels == 3:
         return IMAGENET_MEAN, IMAGENET_STD
     return (sum(IMAGENET_MEAN) / 3,) * channels, (sum(IMAGENET_STD) / 3,) * channels
 
 
 def from_state_dict(state: Mapping[str, np.ndarray], variables: Variables) -> dict[str, Any]:
-    """Replaces a ResNet's variables by those of a state_dict.
+    """Replace a ResNet's variables by those of a state_dict.
 
     Args:
       state: name -> array of any float dtype. Prefixes that all names share ("module.") are dropped.
@@ -51,8 +51,10 @@ def from_state_dict(state: Mapping[str, np.ndarray], variables: Variables) -> di
       `variables`. A first convolution for RGB is fitted to the model's channel count.
 
     Raises:
-      UserError: missing, extra or mis-shaped names, all counted and the first few given.
+      UserError: no ResNet; or missing, extra or mis-shaped names, all counted and the first few given.
     """
+    if not is_resnet(variables):
+        raise UserError("pretrained weights exist for ResNets only; train this network with --config.weights=none.")
     flat = flatten_dict(variables)
     state = {name: array for name, array in _without_prefix(state).items() if not name.endswith(_COUNTER)}
     paths = _torch_names(flat)
@@ -70,15 +72,20 @@ def from_state_dict(state: Mapping[str, np.ndarray], variables: Variables) -> di
 
 
 def to_state_dict(variables: Variables) -> dict[str, np.ndarray]:
-    """Returns a ResNet's variables under torchvision's names and layout; `load_state_dict(strict=True)` takes them."""
+    """Return a ResNet's variables under torchvision's names and layout; `load_state_dict(strict=True)` takes them."""
     flat = flatten_dict(variables)
     state = {name: _to_torch(flat[path], path) for name, path in _torch_names(flat).items()}
     counters = [name.removesuffix("running_mean") + _COUNTER for name in state if name.endswith("running_mean")]
     return state | {name: np.zeros((), np.int64) for name in counters}
 
 
+def is_resnet(variables: Variables) -> bool:
+    """Tell a ResNet's variables from those of other networks."""
+    return {"stem", "layer4_0"} <= set(variables["params"].get("backbone", ()))
+
+
 def fit_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
-    """Fits a convolution for RGB to another channel count, so that grey copied into all channels gives the same output.
+    """Fit a convolution for RGB to another channel count, so that grey copied into all channels gives the same output.
 
     One channel: the sum over RGB. More: RGB repeated in turn and scaled by 3/channels (timm, models/_manipulate.py,
     adapt_input_conv).
@@ -103,7 +110,7 @@ def _without_prefix(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _torch_names(flat: Mapping[Path, Any]) -> dict[str, Path]:
-    """Returns torchvision's name -> path of each variable."""
+    """Return torchvision's name -> path of each variable."""
     hidden = len({path[2] for path in flat if path[1] == "head" and path[2].startswith("hidden")})
     return {_torch_name(path, hidden): path for path in flat}
 

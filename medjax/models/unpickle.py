@@ -26,7 +26,7 @@ class Unpickler:
         self.storages: dict[str, Storage] = {}
 
     def load(self) -> Any:
-        """Runs one pickle to its end.
+        """Run one pickle to its end.
 
         Returns:
             dicts, lists, tuples, numbers, strings and `Tensor`s.
@@ -47,7 +47,7 @@ class Unpickler:
             raise pickle.UnpicklingError(f"damaged at byte {self.pos} ({type(error).__name__})") from error
 
     def take(self, count: int) -> bytes:
-        """Returns the next bytes; fewer than asked for is an error."""
+        """Return the next bytes; fewer than asked for is an error."""
         end = self.pos + count
         if count < 0 or end > len(self.data):
             raise pickle.UnpicklingError("ends in the middle (truncated)")
@@ -56,45 +56,45 @@ class Unpickler:
         return chunk
 
     def number(self, layout: str) -> int:
-        """Returns the next number, of a `struct` layout."""
+        """Return the next number, of a `struct` layout."""
         return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
 
     def line(self) -> str:
-        """Returns the text up to the next newline."""
+        """Return the text up to the next newline."""
         end = self.data.index(b"\n", self.pos)
         return self.take(end + 1 - self.pos)[:-1].decode()
 
     def pop_mark(self) -> list[Any]:
-        """Returns what lies above the last mark."""
+        """Return what lies above the last mark."""
         items, self.stack = self.stack, self.below_marks.pop()
         return items
 
     def mark(self) -> None:
-        """Begins a group."""
+        """Begin a group."""
         self.below_marks.append(self.stack)
         self.stack = []
 
     def push_global(self, module: Any, name: Any) -> None:
-        """Pushes a name if it is in the tables."""
+        """Push a name if it is in the tables."""
         path = f"{module}.{name}" if type(module) is type(name) is str else "(a name that is not text)"
         if path not in CONSTRUCTORS and path not in STORAGE_DTYPES:
             raise pickle.UnpicklingError(f"{path[:200]!r}, which is not a tensor or a plain container")
         self.stack.append(Global(path))
 
     def stack_global(self) -> None:
-        """Pushes the name whose parts are on the stack (protocol 4)."""
+        """Push the name whose parts are on the stack (protocol 4)."""
         name, module = self.stack.pop(), self.stack.pop()
         self.push_global(module, name)
 
     def apply(self) -> None:
-        """Builds a value from an allowed name and its arguments (REDUCE and NEWOBJ)."""
+        """Build a value from an allowed name and its arguments (REDUCE and NEWOBJ)."""
         arguments, function = self.stack.pop(), self.stack.pop()
         if type(function) is not Global or function.path not in CONSTRUCTORS or type(arguments) is not tuple:
             raise pickle.UnpicklingError(f"a call of a {type(function).__name__}, which is not a tensor's constructor")
         self.stack.append(CONSTRUCTORS[function.path](*arguments))
 
     def build(self) -> None:
-        """Drops the state of an object: an OrderedDict's version numbers, an old parameter's flags."""
+        """Drop the state of an object: an OrderedDict's version numbers, an old parameter's flags."""
         state = self.stack.pop()
         target = self.stack[-1]
         plain = type(target) is OrderedDict and type(state) is dict
@@ -103,7 +103,7 @@ class Unpickler:
             raise pickle.UnpicklingError(f"a state for a {type(target).__name__}")
 
     def persistent(self) -> None:
-        """Pushes the storage that a persistent id names."""
+        """Push the storage that a persistent id names."""
         kind, storage_type, key, _, numel, *view = self.stack.pop()
         if kind != "storage" or type(storage_type) is not Global or storage_type.path not in STORAGE_DTYPES:
             raise pickle.UnpicklingError("a persistent id that is not a storage")
@@ -117,13 +117,13 @@ class Unpickler:
         self.stack.append(storage)
 
     def append(self, items: list[Any]) -> None:
-        """Extends the list on top of the stack."""
+        """Extend the list on top of the stack."""
         if type(self.stack[-1]) is not list:
             raise pickle.UnpicklingError(f"an item for a {type(self.stack[-1]).__name__}")
         self.stack[-1].extend(items)
 
     def set_items(self, items: list[Any]) -> None:
-        """Fills the dictionary on top of the stack."""
+        """Fill the dictionary on top of the stack."""
         target = self.stack[-1]
         if type(target) not in (dict, OrderedDict):
             raise pickle.UnpicklingError(f"a key for a {type(target).__name__}")
@@ -131,13 +131,13 @@ class Unpickler:
             target[plain_key(key)] = value
 
     def tuple_of(self, count: int) -> None:
-        """Replaces the last values by one tuple."""
+        """Replace the last values by one tuple."""
         if len(self.stack) < count:
             raise IndexError(count)
         self.stack[-count:] = [tuple(self.stack[-count:])]
 
     def pop_last(self, count: int) -> list[Any]:
-        """Returns the last values."""
+        """Return the last values."""
         return [self.stack.pop() for _ in range(count)][::-1]
 
 

@@ -35,7 +35,7 @@ _WAY_OUT = "give a file with --config.weights=PATH or train from scratch with --
 def find_weights(
     name: str, arch: str, *, cache_dir: Path | None = None, base_url: str = BASE_URL, progress: bool = True
 ) -> Path:
-    """Returns the file that holds the weights, downloading it if it is nowhere.
+    """Return the file that holds the weights, downloading it if it is nowhere.
 
     Args:
       name: a path, "IMAGENET1K_V1", "IMAGENET1K_V2" or "imagenet" (the newest for this network).
@@ -66,7 +66,7 @@ def find_weights(
 
 
 def read_state_dict(path: Path) -> dict[str, np.ndarray]:
-    """Reads a .pth or .safetensors file, whatever its suffix.
+    """Read a .pth or .safetensors file, whatever its suffix.
 
     Returns:
       name -> read-only array.
@@ -84,7 +84,7 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
 
 
 def download(url: str, folder: Path, *, progress: bool = True) -> Path:
-    """Fetches a file named <name>-<start of its SHA-256>.<suffix>; it is in the folder only once whole and checked.
+    """Fetch a file named <name>-<start of its SHA-256>.<suffix>; it is in the folder only once whole and checked.
 
     Raises:
       UserError: no connection, a truncated answer, another hash, or a folder that cannot be written.
@@ -107,7 +107,7 @@ def download(url: str, folder: Path, *, progress: bool = True) -> Path:
 
 
 def default_cache_dir() -> Path:
-    """Returns $MEDJAX_CACHE, or ~/.cache/medjax."""
+    """Return $MEDJAX_CACHE, or ~/.cache/medjax."""
     return Path(os.environ.get("MEDJAX_CACHE") or Path.home() / ".cache" / "medjax")
 
 
@@ -127,7 +127,7 @@ def _sha256(path: Path) -> str:
 
 
 def _fetch(url: str, part: Path, progress: bool) -> str:
-    """Writes what the address answers to `part` and returns its SHA-256."""
+    """Write what the address answers to `part` and returns its SHA-256."""
     digest, received = hashlib.sha256(), 0
     with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer, part.open("wb") as out:
         total = answer.length

@@ -134,6 +134,11 @@ def test_weights_of_another_depth_are_refused(weights):
         from_state_dict(weights, template("resnet34"))
 
 
+def test_other_networks_are_refused(weights):
+    with pytest.raises(UserError, match="for ResNets only"):
+        from_state_dict(weights, template("brain_cnn"))
+
+
 def test_an_expanded_tensor_of_a_wrong_shape_is_not_copied(weights):
     huge = np.broadcast_to(np.float32(0), (10**9, 10**9))
     with pytest.raises(UserError, match="another shape"):

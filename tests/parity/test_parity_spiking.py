@@ -47,20 +47,30 @@ def torch_run(net, dtype, seed=1):
     return [np.moveaxis(layer.detach().numpy(), 2, -1) for layer in spikes], flat(gradients)
 
 
-def flax_run(net, neuron, dtype, seed=1):
-    """Return the mean spikes of the first layer of each image, the spikes of the other two, and the gradients."""
+def flax_spikes(net, neuron, dtype):
+    """Return the mean spikes of the first layer of each image, and the spikes [B, T, ...] of the other two."""
     model = spiking_cnn(CLASSES, dtype, steps=STEPS, **neuron)
-    images, labels = images_and_labels(seed)
-    x, params = jnp.asarray(images, dtype), jax.tree.map(lambda a: jnp.asarray(a, dtype), to_flax(net, flattened(net)))
+    x, variables = jnp.asarray(images_and_labels(1)[0], dtype), flax_variables(net, dtype)
+    spikes, sown = model.apply(variables, x, mutable=["intermediates"])
+    deep = model.apply(variables, x, method="features")
+    return np.asarray(spike_rates(sown["intermediates"])["lif1"]), np.asarray(deep), np.asarray(spikes)
 
-    def loss(params):
-        spikes = model.apply({"params": params}, x, train=True)
+
+def flax_gradients(net, neuron, dtype, seeds):
+    """Return the gradients for the images of each seed."""
+    model = spiking_cnn(CLASSES, dtype, steps=STEPS, **neuron)
+
+    def loss(params, images, labels):
+        spikes = model.apply({"params": params}, images, train=True)
         return optax.softmax_cross_entropy_with_integer_labels(spikes, jnp.repeat(labels[:, None], STEPS, 1)).mean()
 
-    spikes, sown = model.apply(params, x, mutable=["intermediates"])
-    deep = model.apply(params, x, method="features")
-    gradients = jax.jit(jax.grad(loss))(params["params"])
-    return np.asarray(spike_rates(sown["intermediates"])["lif1"]), np.asarray(deep), np.asarray(spikes), flat(gradients)
+    gradient, params = jax.jit(jax.grad(loss)), flax_variables(net, dtype)["params"]
+    batches = [images_and_labels(seed) for seed in seeds]
+    return [flat(gradient(params, jnp.asarray(images, dtype), jnp.asarray(labels))) for images, labels in batches]
+
+
+def flax_variables(net, dtype):
+    return jax.tree.map(lambda array: jnp.asarray(array, dtype), to_flax(net, flattened(net)))
 
 
 def flattened(net):
@@ -84,7 +94,7 @@ def test_every_layer_fires_and_every_spike_agrees(neuron):
     (first, second, third), _ = torch_run(net, torch.float64)
     assert all(0.02 < layer.mean() < 0.98 for layer in (first, second, third))
     with jax.enable_x64(True):
-        rate, deep, spikes, _ = flax_run(net, neuron, np.float64)
+        rate, deep, spikes = flax_spikes(net, neuron, np.float64)
     np.testing.assert_allclose(rate, first.mean((0, 2, 3, 4)), rtol=1e-12)
     np.testing.assert_array_equal(deep, second.reshape(STEPS, len(rate), -1).swapaxes(0, 1))
     np.testing.assert_array_equal(spikes, third.swapaxes(0, 1))
@@ -95,7 +105,7 @@ def test_float64_gradients_agree(neuron):
     net = network(**neuron)
     _, theirs = torch_run(net, torch.float64)
     with jax.enable_x64(True):
-        *_, ours = flax_run(net, neuron, np.float64)
+        (ours,) = flax_gradients(net, neuron, np.float64, seeds=[1])
     assert ours.keys() == theirs.keys()
     for name, truth in theirs.items():
         assert np.abs(ours[name] - truth).max() <= 1e-9 * np.abs(truth).max(), name
@@ -103,10 +113,9 @@ def test_float64_gradients_agree(neuron):
 
 def test_float32_is_no_further_from_the_truth_than_twice_pytorch():
     # The median over the batches: a potential nearer to the threshold than float32 can tell may fire in one of them.
-    net, errors = network(**NEURONS[0]), []
-    for seed in range(1, 8):
+    net, seeds, errors = network(**NEURONS[0]), range(1, 8), []
+    for seed, ours in zip(seeds, flax_gradients(net, NEURONS[0], np.float32, seeds), strict=True):
         truth, theirs = (joined(torch_run(net, dtype, seed)[-1]) for dtype in (torch.float64, torch.float32))
-        ours = joined(flax_run(net, NEURONS[0], np.float32, seed)[-1])
-        errors.append([np.linalg.norm(run - truth) for run in (ours, theirs)])
+        errors.append([np.linalg.norm(run - truth) for run in (joined(ours), theirs)])
     our_error, their_error = np.median(errors, axis=0)
     assert our_error <= 2 * their_error, errors

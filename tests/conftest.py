@@ -1,0 +1,28 @@
+"""A whole run of a tiny network on the phantom, for every test that wants to look at one."""
+
+import pytest
+
+from medjax import config as configuration
+from medjax.train import train_and_evaluate
+from tests.configs import tiny
+
+
+@pytest.fixture(scope="session")
+def run_tiny(tmp_path_factory):
+    """run_tiny(workdir, field__name=value, …) -> what evaluation.json holds. The decoded images are shared."""
+    cache = str(tmp_path_factory.mktemp("cache"))
+
+    def run(workdir, **changes):
+        config = tiny.get_config()
+        config.data.cache = cache
+        config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
+        return train_and_evaluate(configuration.resolve(config), workdir)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(run_tiny, tmp_path_factory):
+    """Folder and evaluation of a run of the tiny config as it is; not to be changed."""
+    workdir = tmp_path_factory.mktemp("run")
+    return workdir, run_tiny(workdir)
