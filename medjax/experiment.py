@@ -19,6 +19,7 @@ from medjax.errors import UserError
 from medjax.inference import features
 from medjax.models import create_model, freezing, weights
 from medjax.models.classifier import Classifier
+from medjax.models.spiking import SpikingHead
 from medjax.models.torchvision import from_state_dict, imagenet_normalization
 from medjax.pipeline import cache, sampler, splits
 from medjax.pipeline.augment import Augmentation
@@ -40,6 +41,7 @@ class Experiment:
       train_step: (state, indices) -> (state, sums); trains on `table` or on the features made of it.
       val_logits: (variables, indices) -> logits of the route that is trained on, for validation in an epoch.
       logits: (variables, indices) -> logits of the whole model, from the images.
+      spikes: (variables, indices) -> see `steps.make_spike_step`; None where the network does not spike.
       preprocessing: how an image becomes the model's input, as JSON.
       learning_rate: step -> learning rate, before `lr_scale`.
     """
@@ -51,6 +53,7 @@ class Experiment:
     train_step: Callable[[TrainState, np.ndarray], tuple[TrainState, dict[str, jax.Array]]]
     val_logits: Callable[[Any, np.ndarray], jax.Array]
     logits: Callable[[Any, np.ndarray], jax.Array]
+    spikes: Callable[[Any, np.ndarray], jax.Array] | None
     preprocessing: dict[str, Any]
     learning_rate: Callable[[int], Any]
 
@@ -90,6 +93,7 @@ def build(config: ConfigDict, workdir: pathlib.Path) -> Experiment:
         train_step=lambda state, indices: train(state, examples, labels, indices, key),
         val_logits=val_logits,
         logits=whole,
+        spikes=_on(steps.make_spike_step(model, inputs, mesh), images) if isinstance(model.head, SpikingHead) else None,
         preprocessing={
             "image_size": config.data.image_size,
             "channels": config.data.channels,

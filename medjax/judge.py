@@ -13,6 +13,7 @@ from medjax.evaluation.predictions import Predictions, write_csv
 from medjax.evaluation.report import report_image_ids, write_report
 from medjax.experiment import Experiment
 from medjax.inference.predictions import collect, log_probabilities
+from medjax.inference.spikes import spike_statistics
 from medjax.pipeline.table import ImageTable
 from medjax.run_folder import write_json
 
@@ -52,6 +53,9 @@ def judge(
         "skipped_images": [list(skipped) for skipped in table.skipped],
         "splits": results,
     }
+    if experiment.spikes:
+        spikes = functools.partial(experiment.spikes, variables)
+        evaluation["spiking"] = spike_statistics(spikes, experiment.splits["test"], batch_size, table.class_names)
     write_json(workdir / "preprocessing.json", experiment.preprocessing)
     write_json(workdir / "evaluation.json", evaluation)
     rows = {str(name): row for row, name in enumerate(table.image_ids)}

@@ -13,6 +13,7 @@ from flax import linen as nn
 from jax.sharding import Mesh
 
 from medjax import losses
+from medjax.models import spiking
 from medjax.pipeline.augment import Augmentation
 from medjax.sharding import by_batch, replicated
 from medjax.state import Params, TrainState, merge
@@ -117,6 +118,24 @@ def make_predict_step(model: nn.Module, inputs: Input, mesh: Mesh) -> Callable[.
 
     whole = replicated(mesh)
     return jax.jit(predict_step, in_shardings=(whole, whole, by_batch(mesh)), out_shardings=whole)
+
+
+def make_spike_step(model: nn.Module, inputs: ImageInput, mesh: Mesh) -> Callable[..., jax.Array]:
+    """Return the compiled spike_step(variables, examples, indices) of a spiking network -> float32 [B, L + K].
+
+    The columns are the mean spikes a step and neuron of the L layers, then the mean spikes a step of the K outputs.
+    """
+
+    def spike_step(variables: Params, examples, indices):
+        rows = jax.lax.with_sharding_constraint(examples[indices], by_batch(mesh))
+        outputs: Any
+        outputs, sown = model.apply(variables, inputs(rows), train=False, mutable=["intermediates"])
+        rates = spiking.spike_rates(sown["intermediates"])
+        columns = [rates[name][:, None] for name in sorted(rates)] + [losses.time_mean(outputs)]
+        return jnp.concatenate([column.astype(jnp.float32) for column in columns], axis=1)
+
+    whole = replicated(mesh)
+    return jax.jit(spike_step, in_shardings=(whole, whole, by_batch(mesh)), out_shardings=whole)
 
 
 def make_feature_step(model: nn.Module, inputs: ImageInput, mesh: Mesh) -> Callable[..., jax.Array]:

@@ -77,6 +77,7 @@ def _sections(
         _curves(folder, evaluation.get("best_epoch")),
         _confusion(evaluation),
         _sample_predictions(folder, thumbnails),
+        _spiking(evaluation.get("spiking") or {}),
         _skipped(evaluation.get("skipped_images") or []),
         markup.section("Configuration", markup.definitions(markup.flatten(config), "settings")) if config else "",
         _provenance(folder, config),
@@ -204,6 +205,16 @@ def _sample(predictions: Predictions, row: int, thumbnails: Mapping[str, np.ndar
     lines = (f"true {markup.breakable(true_name)}", f'<span class="{kind}">{markup.breakable(text)}</span>')
     ident = f'<span class="id">{markup.breakable(image_id)}</span>'
     return f"<figure>{picture}<figcaption>{'<br>'.join(lines)}{ident}</figcaption></figure>\n"
+
+
+def _spiking(spiking: dict[str, Any]) -> str:
+    if not spiking:
+        return ""
+    dead = ", ".join(spiking["dead_outputs"])
+    warning = f"The output neuron of {dead} never fired: that class is never predicted." if dead else ""
+    rows = [[layer, f"{rate:.4f}"] for layer, rate in spiking["mean_spike_rate"].items()]
+    table = markup.table("Mean spikes a step and neuron, test.", ["Layer", "Rate"], rows, "text")
+    return markup.section("Spikes", table, markup.paragraph(warning) if warning else "")
 
 
 def _skipped(skipped: list[Any]) -> str:

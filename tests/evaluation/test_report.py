@@ -167,3 +167,13 @@ def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(UserError, match=r"config\.json is not JSON"):
         write_report(tmp_path)
+
+
+def test_a_spiking_network_shows_its_rates_and_names_a_dead_output(tmp_path):
+    make_run(tmp_path)
+    file = tmp_path / "evaluation.json"
+    spiking = {"mean_spike_rate": {"lif1": 0.125}, "dead_outputs": [NASTY]}
+    file.write_text(json.dumps({**json.loads(file.read_text()), "spiking": spiking}))
+    page = Page(write_report(tmp_path).read_text())
+    assert "0.1250" in page.text
+    assert f"The output neuron of {NASTY} never fired" in page.text
