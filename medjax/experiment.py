@@ -58,6 +58,18 @@ class Experiment:
     learning_rate: Callable[[int], Any]
 
 
+def check(config: ConfigDict) -> None:
+    """Refuse what is wrong with the model, the stages to train or the weights, before data is read or a folder made.
+
+    Weights that are not on disk are fetched here.
+    """
+    model = create_model(num_classes=1, **config.model)
+    freezing.trained_rule(model, config.trainable)
+    if config.weights != "none":
+        weights.find_weights(config.weights, config.model.name)
+    sharding.check_batch_size(config.batch_size, sharding.make_mesh())
+
+
 def build(config: ConfigDict, workdir: pathlib.Path) -> Experiment:
     """Build the experiment of a resolved config; data is prepared and weights are fetched where needed.
 
@@ -65,7 +77,6 @@ def build(config: ConfigDict, workdir: pathlib.Path) -> Experiment:
       UserError: the data, the weights or a value that only they can judge is wrong.
     """
     mesh = sharding.make_mesh()
-    sharding.check_batch_size(config.batch_size, mesh)
     table = _load_table(config)
     parts = _load_splits(config, workdir, table)
     inputs = _make_inputs(config, table, parts["train"])

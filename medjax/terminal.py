@@ -37,13 +37,13 @@ def mark_demo(demo: bool) -> None:
 
 
 def progress_bar(total: int, initial: int, description: str, unit: str) -> tqdm:
-    """Return a bar with rate and time left; off a terminal it is silent (the log lines tell the progress)."""
+    """Return a bar with rate and time left; silent off a terminal, and where the description is empty."""
     return tqdm(
         total=total,
         initial=initial,
         desc=description,
         unit=unit,
-        disable=not sys.stderr.isatty(),
+        disable=not (description and sys.stderr.isatty()),
         dynamic_ncols=True,
         leave=False,
         smoothing=0.1,

@@ -54,8 +54,7 @@ class Progress:
 
     def means(self) -> dict[str, float]:
         """Loss and accuracy over the epoch so far."""
-        count = self.sums.get("count", 0.0) or math.nan
-        return {"loss": self.sums.get("loss", 0.0) / count, "accuracy": self.sums.get("correct", 0.0) / count}
+        return {"loss": self.sums["loss"] / self.sums["count"], "accuracy": self.sums["correct"] / self.sums["count"]}
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object; floats survive exactly."""
@@ -78,6 +77,7 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> dict[str, A
     """
     demo = config.data.name == "phantom"
     terminal.mark_demo(demo)
+    experiments.check(config)
     open_run(workdir, {"demo": demo, **configuration.plain(config)})
     log.info(f"run folder: {workdir}")
     experiment = experiments.build(config, workdir)
@@ -156,7 +156,8 @@ def _train_epoch(
         progress.add(sums)  # of the step before this one, so that the device never waits for the host
         sums, progress.step = next_sums, progress.step + 1
         bar.update(batch_size)
-        bar.set_postfix(progress.means(), refresh=False)
+        if progress.sums:
+            bar.set_postfix(progress.means(), refresh=False)
         if progress.step % experiment.steps_per_epoch == 0:
             progress.add(sums)
             return state

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen import initializers
 
+from medjax.errors import UserError
 from medjax.models.convolution import conv, native_lowering, padding_pairs
 from medjax.models.norm import affine, batch_norm
 from medjax.models.pooling import Padding, avg_pool, global_avg_pool, max_pool
@@ -177,7 +178,7 @@ def _normalize_batch(module, x, scale, bias, mean, var, *, relu):
     """Normalise x [..., C] by its own statistics, move the running ones towards them, and apply ReLU if asked."""
     count = x.size // x.shape[-1]
     if count < 2:
-        raise ValueError(
+        raise UserError(
             f"batch norm in training needs 2 values a channel, got {x.shape}: use larger batches or images."
         )
     y, batch_mean, batch_var = batch_norm(x, scale, bias, module.epsilon, relu)
