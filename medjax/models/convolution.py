@@ -4,6 +4,7 @@ On CPU, 1x1 convolutions are matrix products, which run at up to twice the speed
 XLA convolutions that stay off the naive loops, up to 100 times slower, into which its CPU backend falls in two cases:
 - The window is larger than the image. XLA then exchanges the two; so we pad the image first, which makes it the larger.
 - The dimensions are not in the canonical order, inside a loop (only outside are they transposed); so we transpose.
+And where few output channels would leave all cores but one idle, the images of a batch are laid side by side.
 """
 
 import contextlib
@@ -99,7 +100,7 @@ def _is_pointwise(kernel_shape, pads):
 
 def _cpu(strides, pads, x, kernel):
     if not _is_pointwise(kernel.shape, pads):
-        return _correlate(x, kernel, pads, strides=strides)
+        return _convolve(x, kernel, pads, strides)
     x = x[:, :: strides[0], :: strides[1]]
     return (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], -1)
 
@@ -112,7 +113,10 @@ def _cpu_input_gradient(strides, pads, shape, kernel, grad):
         )
     )
     if not _is_pointwise(kernel.shape, pads):
-        return _correlate(grad, jnp.flip(kernel, (0, 1)).swapaxes(2, 3), (rows, cols), image_dilation=strides)
+        flipped = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+        if strides == (1, 1):
+            return _convolve(grad, flipped, (rows, cols), strides)
+        return _correlate(grad, flipped, (rows, cols), image_dilation=strides)
     grad = (grad.reshape(-1, grad.shape[-1]) @ kernel[0, 0].T).reshape(*grad.shape[:-1], -1)
     return _pad(grad, (rows, cols), strides)
 
@@ -129,6 +133,28 @@ def _cpu_kernel_gradient(strides, pads, shape, x, grad):
     )
     image, window = x.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3)
     return _correlate(image, window, (rows, cols), window_dilation=strides).transpose(1, 2, 0, 3)
+
+
+def _convolve(x, kernel, pads, strides):
+    height, width, channels, features = kernel.shape
+    # XLA divides a convolution among cores by output channels or by long rows. Measured on two cores: worth the copies
+    # from 128 products an output value upwards, and useless from 128 channels upwards.
+    if x.shape[0] > 1 and features < 128 <= height * width * channels:
+        return _side_by_side(x, kernel, pads, strides)
+    return _correlate(x, kernel, pads, strides)
+
+
+def _side_by_side(x, kernel, pads, strides):
+    """Convolve the images of a batch as one wide image; the columns where a window meets two images are cut out."""
+    batch, _, width, channels = x.shape
+    window, stride, (low, high) = kernel.shape[1], strides[1], pads[1]
+    columns = (width + low + high - window) // stride + 1
+    x = _pad(x, (pads[0], (low, high + -(width + low + high) % stride)), (1, 1))
+    height, pitch = x.shape[1:3]
+    wide = lax.optimization_barrier(x.swapaxes(0, 1).reshape(1, height, batch * pitch, channels))
+    overhang = max(window - stride, 0)
+    y = lax.conv_general_dilated(wide, kernel, strides, ((0, 0), (0, overhang)), dimension_numbers=_LAYOUT)
+    return y.reshape(y.shape[1], batch, pitch // stride, -1)[:, :, :columns].swapaxes(0, 1)
 
 
 def _correlate(image, window, pads, strides=(1, 1), image_dilation=(1, 1), window_dilation=(1, 1)):

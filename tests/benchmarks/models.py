@@ -1,7 +1,8 @@
 """Measure training step and inference of each network, as XLA lowers it and as medjax does, beside a peer's.
 
     python tests/benchmarks/models.py --models=resnet50,brain_cnn --out=speed.json
-        [--peer='python step_speed.py {model} --batch {batch} --channels-last'] [--dtype=bfloat16] [--lowerings=medjax]
+        [--peer='python step_speed.py {model} --batch {batch} --channels-last']
+        [--dtype=bfloat16] [--lowerings=medjax] [--image-size=64] [--cpu-devices=2]
 
 In every round each contestant runs once, so that what else the machine does meets all alike; the figures are medians of
 the rounds. The peer's command prints, as its last line, JSON with train_images_per_s and infer_images_per_s; where it
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from medjax.losses import cross_entropy
 from medjax.models import create_model
@@ -54,9 +56,11 @@ KINDS = ("train", "infer")
 def build(name: str, case: Case, dtype: jnp.dtype) -> tuple[dict[str, Callable[[], None]], dict[str, float]]:
     """Compile a network -> ({"train": run one step, "infer": run one batch}, seconds each took to compile)."""
     model = create_model(name, num_classes=case.classes, dtype=dtype)
+    mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
     images = jax.random.normal(jax.random.key(0), (case.batch, *case.shape))
-    labels = jnp.arange(case.batch) % case.classes
-    variables = jax.jit(model.init)(jax.random.key(1), images[:2])
+    variables = jax.device_put(jax.jit(model.init)(jax.random.key(1), images[:2]), NamedSharding(mesh, PartitionSpec()))
+    examples = (images, jnp.arange(case.batch) % case.classes)
+    images, labels = jax.device_put(examples, NamedSharding(mesh, PartitionSpec("data")))
     optimizer = optax.adam(1e-4)
 
     def train_step(state, images, labels):
@@ -72,7 +76,8 @@ def build(name: str, case: Case, dtype: jnp.dtype) -> tuple[dict[str, Callable[[
         updates, moments = optimizer.update(gradients, moments, variables["params"])
         return {**updated, "params": optax.apply_updates(variables["params"], updates)}, moments, step + 1
 
-    state = (variables, optimizer.init(variables["params"]), jnp.int32(0))
+    start = (variables, optimizer.init(variables["params"]), jnp.int32(0))
+    state = jax.device_put(start, NamedSharding(mesh, PartitionSpec()))
     train, train_seconds = _compiled(jax.jit(train_step, donate_argnums=0), state, images, labels)
     infer, infer_seconds = _compiled(jax.jit(model.apply), variables, images)
     # The training step gives its first arguments away.
@@ -160,6 +165,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, help="instead of each network's own")
     parser.add_argument("--image-size", type=int, help="pixels, instead of each network's own")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--cpu-devices", type=int, default=1, help="devices that share the cores and the batch")
     parser.add_argument("--steps", type=int, default=3, help="timed steps of a contestant in a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", help="JSON file to write")
@@ -169,6 +175,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure the networks asked for, print a table and write the JSON file."""
     args = parse_arguments()
+    jax.config.update("jax_num_cpu_devices", args.cpu_devices)
     print(f"{'images/s':<16}{'batch':>6} {'':<6}    native    medjax      peer  / native    / peer compile s")
     rows = []
     for name in args.models:
@@ -179,7 +186,11 @@ def main() -> None:
     if args.out:
         where = {"device": jax.devices()[0].device_kind, "jax": jax.__version__, "machine": platform.processor()}
         with open(args.out, "w") as file:
-            json.dump({**where, "dtype": args.dtype, "peer": args.peer, "rows": rows}, file, indent=1)
+            json.dump(
+                {**where, "dtype": args.dtype, "devices": jax.device_count(), "peer": args.peer, "rows": rows},
+                file,
+                indent=1,
+            )
 
 
 if __name__ == "__main__":
