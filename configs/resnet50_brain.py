@@ -4,8 +4,10 @@ Source: the transfer model of a public brain-MRI project (frozen torchvision Res
 is the Bangladesh brain cancer MRI set, 6,056 images. There: 584/606 = 96.37 % on one random split (Wilson 94.6-97.6).
 That recipe is Adam 1e-3, L2 1e-5, batch 32, learning rate × 0.2 every 4 epochs, at most 50, patience 5; the cosine here
 was chosen on validation because it also trains from scratch.
-Expected: not measured yet.
-Time: not measured yet.
+Expected: with --config.weights=none --config.data.image_size=64 on a public 900-image stand-in of the set (visibly
+augmented copies, so it says little about patients), three split seeds: test accuracy 409/540 = 0.757 (0.761, 0.750,
+0.761), split by image. With ImageNet weights: not measured yet.
+Time: those runs 4 min 22 s each on 2 CPU cores, decoding and compilation included (measured on the first one).
 Command: python -m medjax.main --config=configs/resnet50_brain.py --config.data.path=FOLDER_OR_ZIP
 """
 
