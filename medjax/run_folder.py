@@ -16,6 +16,7 @@ import jax
 
 from medjax import config as configuration
 from medjax.errors import UserError
+from medjax.pipeline.storage import write_text
 from medjax.terminal import log
 
 _PACKAGES = ("medjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scikit-learn")
@@ -65,9 +66,7 @@ def environment() -> dict[str, Any]:
 def write_json(file: pathlib.Path, content: Any) -> None:
     """Write a JSON file that is either whole or not there; NaN is refused."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    part = file.with_name(file.name + ".part")
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(file)
+    write_text(file, text + "\n")
 
 
 def read_json(file: pathlib.Path) -> Any:
