@@ -24,7 +24,8 @@ def get_config() -> ConfigDict:
     config.data.path = ""  # folder or .zip; "" looks under data/
     config.data.download = False  # fetch it with kagglehub
     config.data.image_size = 224  # pixels, height and width
-    config.data.channels = 3  # 1 or 3
+    config.data.channels = 3  # 1 or 3; a dataset of stacks says how many slices
+    config.data.options = ConfigDict()  # what the dataset's reader is told; see its file in medjax/datasets/
     config.data.fit = "squash"  # of a non-square image: "squash", "crop" or "pad"
     config.data.on_bad_image = "stop"  # or "skip": leave unreadable files out and record them
     config.data.cache = "data/cache"  # folder of the decoded images

@@ -20,7 +20,6 @@ DATA_DIR = pathlib.Path("data")
 _CHOICES = {
     "data.fit": ("squash", "crop", "pad"),
     "data.on_bad_image": ("stop", "skip"),
-    "data.channels": (1, 3),
     "dtype": ("float32", "bfloat16"),
     "normalization": ("auto", "imagenet", "train"),
     "optimizer.name": optim.OPTIMIZERS,
@@ -30,6 +29,7 @@ _CHOICES = {
 _AT_LEAST = {
     "seed": 0,
     "data.image_size": 8,
+    "data.channels": 1,
     "split.seed": 0,
     "feature_views": 1,
     "batch_size": 1,

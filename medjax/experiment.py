@@ -130,6 +130,7 @@ def _load_table(config: ConfigDict) -> ImageTable:
         fit=data.fit,
         on_bad_image=data.on_bad_image,
         cache_dir=pathlib.Path(data.cache),
+        options=data.options.to_dict(),
         progress=True,
     )
 

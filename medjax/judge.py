@@ -71,5 +71,9 @@ def to_predictions(table: ImageTable, indices: np.ndarray, logits: np.ndarray) -
         labels=table.labels[indices],
         probabilities=np.exp(log_probabilities(logits)),
         class_names=table.class_names,
-        columns={name: [str(v) for v in values[indices]] for name, values in table.columns.items()},
+        columns={
+            name: [str(v) for v in values[indices]]
+            for name, values in table.columns.items()
+            if not name.startswith("source_")
+        },
     )

@@ -37,7 +37,7 @@ def change(config, field, value):
         ("optimizer.learning_rate", float("inf")),
         ("optimizer.name", "adan"),
         ("schedule.decay_factor", 1.5),
-        ("data.channels", 2),
+        ("data.channels", 0),
         ("data.image_size", 0),
         ("feature_views", 0),
         ("dtype", "float16"),

@@ -38,6 +38,7 @@ class ImageBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
                 "image_id": tfds.features.Text(),
                 "group_id": tfds.features.Text(),
                 "read_error": tfds.features.Text(),
+                "left_out": tfds.features.Text(),
                 # tfds stores a float64 scalar as float32, so further columns travel as JSON.
                 "columns": tfds.features.Text(doc="JSON object"),
             }

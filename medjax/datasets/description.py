@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from medjax.datasets.source import Source
+from medjax.errors import UserError
 
 
 class Example(NamedTuple):
@@ -14,10 +16,13 @@ class Example(NamedTuple):
 
     Attributes:
       image_id: unique in the dataset; for a file its path below the folder of the classes.
-      image: the file's bytes, still encoded; empty where `read_error` says why.
+      image: the file's bytes, still encoded, or pixels the reader made, as .npy (see decode.py); empty where
+        `read_error` or `left_out` says why.
       label: index into the class names, −1 where it is missing.
       group_id: patient or study, "" where unknown.
       read_error: why the bytes could not be read, "" where they could.
+      left_out: why this is rightly no image of the dataset (a structured report, a target without a coordinate), ""
+        where it is one. Left out is no error: it is counted, and its label and columns are kept.
       columns: further JSON values (numbers, strings) to keep beside the image; the same keys in every example.
     """
 
@@ -26,6 +31,7 @@ class Example(NamedTuple):
     label: int
     group_id: str = ""
     read_error: str = ""
+    left_out: str = ""
     columns: Mapping[str, Any] = {}
 
 
@@ -47,6 +53,11 @@ class Dataset:
       splits: opened source -> the publisher's splits ("train" alone where there are none).
       kaggle: owner/dataset on Kaggle, "" where it cannot be downloaded.
       synthetic: made by the program; `splits` is then given None.
+      configure: where class names or examples follow from the files or from what the user says of them: (opened
+        source, the options of `config.data.options`) -> the Dataset with its `class_names`, `splits` and `notes`.
+      options: those it was configured with; part of every table's fingerprint.
+      notes: JSON values to be kept with the table, such as the intensity policy.
+      ordered: the classes are degrees, lowest first.
     """
 
     name: str
@@ -59,3 +70,23 @@ class Dataset:
     splits: Callable[[Source | None], Mapping[str, Split]]
     kaggle: str = ""
     synthetic: bool = False
+    configure: Callable[..., Dataset] | None = None
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    ordered: bool = False
+
+    def configured(self, source: Source | None, options: Mapping[str, Any]) -> Dataset:
+        """Return the dataset as it is in `source` under the user's `options`.
+
+        Raises:
+          UserError: an option it does not have, or a value it does not allow.
+        """
+        if self.configure is None:
+            if options:
+                raise UserError(f"dataset {self.name!r} has no options; drop {', '.join(sorted(options))}")
+            return self
+        allowed = list(inspect.signature(self.configure).parameters)[1:]
+        unknown = sorted(set(options) - set(allowed))
+        if unknown:
+            raise UserError(f"dataset {self.name!r} has no option {unknown[0]!r}; its options are {', '.join(allowed)}")
+        return dataclasses.replace(self.configure(source, **options), options=dict(options))

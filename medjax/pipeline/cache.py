@@ -11,7 +11,7 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ log = logging.getLogger("medjax")
 # A chunk is what an interrupted preparation repeats: at most so many images and so many bytes of pixels.
 _CHUNK_IMAGES = 256
 _CHUNK_BYTES = 32 * 2**20
-_DECODER = 1  # raise it when decode.py gives other pixels, so that old tables are made anew
+_DECODER = 2  # raise it when decode.py gives other pixels, so that old tables are made anew
 ON_BAD_IMAGE = ("stop", "skip")
 
 
@@ -46,6 +46,7 @@ def load_table(
     fit: str,
     on_bad_image: str,
     cache_dir: Path,
+    options: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> ImageTable:
     """Return the table of a dataset; made on the first call, opened in milliseconds on the next.
@@ -54,10 +55,11 @@ def load_table(
       name: a key of datasets.DATASETS.
       source: folder or .zip as found by datasets.find_source; None for synthetic datasets.
       image_size: height and width, pixels.
-      channels: 1 or 3.
+      channels: 1 or 3 for pictures; readers that make stacks (rsna_lumbar) say how many.
       fit: "squash", "crop" or "pad", see decode.py.
       on_bad_image: "stop" raises when files cannot be decoded; "skip" leaves them out and lists them in `skipped`.
       cache_dir: where tables and the tfds datasets they are made from are kept.
+      options: what the dataset's reader is told, see its `configure`.
       progress: show a bar.
 
     Raises:
@@ -66,7 +68,9 @@ def load_table(
     dataset = find_dataset(name)
     _check_options(dataset, source, image_size, channels, fit, on_bad_image)
     with open_source(source) if source is not None else contextlib.nullcontext() as opened:
-        origin = _digest(name, dataset.version, opened.fingerprint if opened else "synthetic")
+        dataset = dataset.configured(opened, options or {})
+        described = [list(dataset.class_names), dict(dataset.options), dict(dataset.notes)]
+        origin = _digest(name, dataset.version, opened.fingerprint if opened else "synthetic", described)
         fingerprint = _digest(origin, FORMAT, _DECODER, image_size, channels, fit)
         folder = cache_dir / f"{name}-{fingerprint[:16]}"
         table = _open(folder)
@@ -97,8 +101,8 @@ def _check_options(
     for field, value, allowed in (("fit", fit, decode.FITS), ("on_bad_image", on_bad_image, ON_BAD_IMAGE)):
         if value not in allowed:
             raise UserError(f"{field} is {value!r}; choose one of {', '.join(allowed)}")
-    if channels not in (1, 3):
-        raise UserError(f"channels is {channels}; choose 1 (grey) or 3 (RGB)")
+    if not 1 <= channels <= decode.MAX_CHANNELS:
+        raise UserError(f"channels is {channels}; choose 1 (grey), 3 (RGB), or the number of slices of a stack")
     if not 1 <= image_size <= 8192:
         raise UserError(f"image_size is {image_size} pixels; choose 1 to 8192")
 
@@ -145,7 +149,7 @@ def _build(
             _fill(partial, examples, make, math.prod(shape), update)
         bad = [(row.image_id, row.reason) for row in partial.rows if row.reason]
         if len(bad) == len(examples):
-            raise UserError(f"none of the {len(bad)} images of {dataset.name} can be decoded: {_listing(bad)}")
+            raise UserError(f"none of the {len(bad)} images of {dataset.name} can be used: {_listing(bad)}")
         _finish(dataset, partial, fingerprint)
         shutil.rmtree(folder, ignore_errors=True)  # a damaged one
         os.rename(partial_folder, folder)
@@ -185,7 +189,9 @@ def _fill(
 
 def _decode_row(examples: Examples, make: Callable[..., np.ndarray], index: int) -> tuple[Row, np.ndarray | None]:
     example = examples[index]
-    known = (example.image_id, example.group_id, example.label, dict(example.columns))
+    known = (example.image_id, example.group_id, example.label, dict(example.columns) | decode.facts(example.image))
+    if example.left_out:
+        return Row(*known, reason=example.left_out, left_out=True), None
     if example.read_error:
         return Row(*known, reason=example.read_error), None
     try:
@@ -217,9 +223,17 @@ def _finish(dataset: Dataset, partial: PartialTable, fingerprint: str) -> None:
         content_hash=content_hash(images, labels, image_ids),
         name=dataset.name,
         synthetic=dataset.synthetic,
-        skipped=tuple((row.image_id, row.reason) for row in partial.rows if row.reason),
+        skipped=tuple((row.image_id, row.reason) for row in partial.rows if row.reason and not row.left_out),
+        left_out=tuple(_without_pixels(row) for row in partial.rows if row.left_out),
+        notes=dict(dataset.notes),
+        ordered=dataset.ordered,
     )
     write_meta(partial.folder, table, version=dataset.version, homepage=dataset.homepage, license=dataset.license)
+
+
+def _without_pixels(row: Row) -> dict[str, Any]:
+    keys = ("image_id", "group_id", "label", "columns", "reason")
+    return {key: getattr(row, key) for key in keys}
 
 
 def _column(key: str, values: list[Any]) -> np.ndarray:

@@ -5,18 +5,23 @@ Policy, the same for every file of a table:
   16-bit grey is kept when all files of the source are 16-bit (table of uint16), otherwise divided by 257;
   16-bit colour is read as 8-bit colour (Pillow offers no more); colour becomes grey by ITU-R 601;
   the orientation in EXIF is applied; a file of several frames is refused, since choosing one would be a guess.
+Pixels that a reader of ours made (DICOM, stacks of slices) come as .npy, uint8 or uint16 [H, W] or [H, W, C], and are
+only resized: see `to_npy`.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
 # 8,192 × 8,192. Pillow itself warns from 89 million pixels on and refuses twice as many.
 MAX_PIXELS = 2**26
+MAX_CHANNELS = 64
+_NPY = b"\x93NUMPY"
 FITS = ("squash", "crop", "pad")
 _BILINEAR = Image.Resampling.BILINEAR
 
@@ -43,6 +48,10 @@ def decode(data: bytes, *, size: int, channels: int, fit: str, dtype: type = np.
     """
     if not data:
         raise BadImageError("empty file (0 bytes)")
+    if data.startswith(_NPY):
+        return _resize_array(_from_npy(data), size, channels, fit, dtype)
+    if channels not in (1, 3):
+        raise BadImageError(f"a picture has 1 or 3 channels, not {channels}")
     try:
         with Image.open(io.BytesIO(data)) as file:
             _check(file)
@@ -62,8 +71,55 @@ def decode(data: bytes, *, size: int, channels: int, fit: str, dtype: type = np.
     return np.repeat(pixels, channels, axis=-1) if pixels.shape[-1] < channels else pixels
 
 
+def to_npy(pixels: np.ndarray) -> bytes:
+    """Return pixels as the bytes `decode` reads. Args: pixels uint8 or uint16, [H, W] or [H, W, C]."""
+    file = io.BytesIO()
+    np.save(file, pixels, allow_pickle=False)
+    return file.getvalue()
+
+
+def _from_npy(data: bytes) -> np.ndarray:
+    try:
+        pixels = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise BadImageError(f"damaged .npy ({error})") from error
+    if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim not in (2, 3) or not pixels.size:
+        raise BadImageError(f"a .npy of {pixels.dtype} {pixels.shape}; uint8 or uint16 [H, W] or [H, W, C] is needed")
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _resize_array(pixels: np.ndarray, size: int, channels: int, fit: str, dtype: type) -> np.ndarray:
+    """Resize every channel by itself: uint8 or uint16 [H, W, C] -> dtype [size, size, channels]."""
+    held, top = pixels.shape[-1], np.iinfo(pixels.dtype).max
+    if held == 3 and channels == 1:
+        pixels = (pixels @ np.array([0.299, 0.587, 0.114]))[..., None]
+    elif held not in (1, channels):
+        raise BadImageError(f"holds {held} channels, and {channels} are asked for")
+    planes = [Image.fromarray(pixels[..., c].astype(np.float32)) for c in range(pixels.shape[-1])]
+    resized = np.stack([np.asarray(_resize(plane, size, fit)) for plane in planes], axis=-1)
+    resized = np.rint(resized * (np.iinfo(dtype).max / top)).clip(0, np.iinfo(dtype).max).astype(dtype)
+    return np.repeat(resized, channels, axis=-1) if resized.shape[-1] < channels else resized
+
+
+def facts(data: bytes) -> dict[str, Any]:
+    """Return what the audit compares between classes: height, width (pixels) and mode of the file as it came.
+
+    Height and width are 0 where the bytes are no picture.
+    """
+    if data.startswith(_NPY):
+        pixels = _from_npy(data)
+        return {"source_height": pixels.shape[0], "source_width": pixels.shape[1], "source_mode": pixels.dtype.name}
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return {"source_height": image.height, "source_width": image.width, "source_mode": image.mode}
+    except Exception:  # malformed in one of Pillow's many ways; decode will say how
+        return {"source_height": 0, "source_width": 0, "source_mode": ""}
+
+
 def bit_depth(data: bytes) -> int | None:
     """Return 16 for 16-bit grey, 8 for any other picture, None for what is no picture; from the header alone."""
+    if data.startswith(_NPY):
+        return 8 * _from_npy(data).dtype.itemsize
     try:
         with Image.open(io.BytesIO(data)) as image:
             return 16 if image.mode.startswith("I") else 8

@@ -19,13 +19,19 @@ _HEADER_BYTES = 128
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What is known of one image of the source; `reason` says why it has no pixels, "" where it has."""
+    """What is known of one image of the source.
+
+    Attributes:
+      reason: why it has no pixels, "" where it has.
+      left_out: it has none because it is rightly no image of the dataset; that is no error.
+    """
 
     image_id: str
     group_id: str
     label: int
     columns: dict[str, Any]
     reason: str = ""
+    left_out: bool = False
 
 
 class PartialTable:

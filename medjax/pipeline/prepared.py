@@ -48,6 +48,7 @@ class Examples(Sequence[Example]):
             label=int(stored["label"]),
             group_id=stored["group_id"].decode(),
             read_error=stored["read_error"].decode(),
+            left_out=stored["left_out"].decode(),
             columns=columns,
         )
 

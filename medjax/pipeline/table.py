@@ -12,7 +12,7 @@ import numpy as np
 
 IMAGES_FILE = "images.npy"
 META_FILE = "table.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +24,17 @@ class ImageTable:
       labels: int32 [N], index into class_names; −1 = missing.
       image_ids: str [N], unique.
       group_ids: str [N], patient or study; "" = unknown, the image is then a group of its own.
-      columns: further values kept beside the images, each [N].
+      columns: further values kept beside the images, each [N]. Those named source_… are facts of the file (size, mode,
+        scanner) for the audit and leave the table in counts only.
       class_names: in the order of the labels.
       fingerprint: hex digits of the source, the dataset's version and the decode options.
       content_hash: sha256 over images, labels and ids, hex.
       name: of the dataset.
       synthetic: made by the program; nothing measured on it is a result.
       skipped: (image_id, reason) of the images left out because they could not be decoded.
+      left_out: what is rightly no image of the dataset, each with "image_id", "group_id", "label", "columns", "reason".
+      notes: JSON values of the dataset, such as the intensity policy.
+      ordered: the classes are degrees, lowest first.
     """
 
     images: np.ndarray
@@ -44,6 +48,9 @@ class ImageTable:
     name: str
     synthetic: bool
     skipped: tuple[tuple[str, str], ...]
+    left_out: tuple[dict[str, Any], ...] = ()
+    notes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    ordered: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -86,7 +93,10 @@ def write_meta(folder: Path, table: ImageTable, **extra: Any) -> None:
         "fingerprint": table.fingerprint,
         "content_hash": table.content_hash,
         **extra,
+        "ordered": table.ordered,
+        "notes": table.notes,
         "skipped": [list(pair) for pair in table.skipped],
+        "left_out": list(table.left_out),
         "labels": table.labels.tolist(),
         "image_ids": table.image_ids.tolist(),
         "group_ids": table.group_ids.tolist(),
@@ -119,4 +129,7 @@ def read_table(folder: Path) -> ImageTable:
         name=meta["name"],
         synthetic=meta["synthetic"],
         skipped=tuple((image_id, reason) for image_id, reason in meta["skipped"]),
+        left_out=tuple(meta["left_out"]),
+        notes=meta["notes"],
+        ordered=meta["ordered"],
     )

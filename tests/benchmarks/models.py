@@ -27,6 +27,7 @@ import optax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from medjax.losses import cross_entropy
+from medjax.memory import keep_freed_memory
 from medjax.models import create_model
 from medjax.models.layers import native_lowering
 
@@ -175,6 +176,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure the networks asked for, print a table and write the JSON file."""
     args = parse_arguments()
+    keep_freed_memory()
     jax.config.update("jax_num_cpu_devices", args.cpu_devices)
     print(f"{'images/s':<16}{'batch':>6} {'':<6}    native    medjax      peer  / native    / peer compile s")
     rows = []

@@ -68,7 +68,12 @@ def test_a_table_holds_every_image_in_the_order_of_the_classes(tmp_path: Path) -
     assert table.image_ids.tolist() == ["ant/1.png", "ant/2.png", "bee/1.png"]
     assert table.group_ids.tolist() == ["", "", ""]
     assert table.class_names == CLASSES
-    assert (table.name, table.synthetic, table.skipped, table.columns) == ("tiny", False, (), {})
+    assert (table.name, table.synthetic, table.skipped) == ("tiny", False, ())
+    assert {name: values.tolist() for name, values in table.columns.items()} == {
+        "source_height": [4, 4, 4],
+        "source_width": [4, 4, 4],
+        "source_mode": ["L", "L", "L"],
+    }
 
 
 def test_a_zip_gives_the_same_content_as_the_folder(tmp_path: Path) -> None:
@@ -160,7 +165,7 @@ def test_more_than_ten_bad_images_are_counted(tmp_path: Path) -> None:
 
 def test_no_readable_image_at_all_is_an_error_even_when_skipping(tmp_path: Path) -> None:
     none = {"ant/1.png": b"", "ant/2.png": b"", "bee/1.png": b""}
-    with pytest.raises(UserError, match="none of the 3 images of tiny can be decoded"):
+    with pytest.raises(UserError, match="none of the 3 images of tiny can be used"):
         load(make_source(tmp_path / "s", none), tmp_path / "c", on_bad_image="skip")
 
 
@@ -169,7 +174,7 @@ def test_no_readable_image_at_all_is_an_error_even_when_skipping(tmp_path: Path)
     [
         ({"fit": "stretch"}, "fit is 'stretch'; choose one of squash, crop, pad"),
         ({"on_bad_image": "ignore"}, "on_bad_image is 'ignore'; choose one of stop, skip"),
-        ({"channels": 2}, "channels is 2; choose 1"),
+        ({"channels": 0}, "channels is 0; choose 1"),
         ({"image_size": 0}, "image_size is 0 pixels; choose 1 to 8192"),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medjax.pipeline.decode import BadImageError, bit_depth, decode
+from medjax.pipeline.decode import BadImageError, bit_depth, decode, to_npy
 
 
 def encode(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
@@ -184,3 +184,28 @@ def test_any_damage_is_a_bad_image_and_no_other_error() -> None:
 )
 def test_bit_depth_is_read_from_the_header(data: bytes, depth: int | None) -> None:
     assert bit_depth(data) == depth
+
+
+def test_pixels_of_a_reader_of_ours_come_through_unchanged() -> None:
+    stack = np.arange(2 * 2 * 5, dtype=np.uint16).reshape(2, 2, 5) * 1000
+    result = decode(to_npy(stack), size=2, channels=5, fit="squash", dtype=np.uint16)
+    np.testing.assert_array_equal(result, stack)
+    assert bit_depth(to_npy(stack)) == 16
+
+
+def test_a_grey_array_fills_three_channels_and_sixteen_bits_become_eight() -> None:
+    result = decode(to_npy(np.full((2, 2), 65535, np.uint16)), size=1, channels=3, fit="squash")
+    assert result.tolist() == [[[255, 255, 255]]]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "channels", "reason"),
+    [
+        (np.zeros((2, 2, 4), np.uint8), 3, "holds 4 channels, and 3 are asked for"),
+        (np.zeros((2, 2), np.float32), 1, "a .npy of float32"),
+        (np.zeros((0, 2), np.uint8), 1, "a .npy of uint8"),
+    ],
+)
+def test_an_array_that_does_not_fit_is_refused(pixels, channels, reason) -> None:
+    with pytest.raises(BadImageError, match=reason):
+        decode(to_npy(pixels), size=2, channels=channels, fit="squash")

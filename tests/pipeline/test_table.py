@@ -81,7 +81,7 @@ def test_another_format_is_noticed(tmp_path: Path) -> None:
     write_meta(tmp_path, make_table(tmp_path))
     meta = json.loads((tmp_path / "table.json").read_text())
     (tmp_path / "table.json").write_text(json.dumps({**meta, "format": 0}))
-    with pytest.raises(ValueError, match="format 0, not 1"):
+    with pytest.raises(ValueError, match="format 0, not 2"):
         read_table(tmp_path)
 
 
