@@ -5,6 +5,7 @@ XLA convolutions that stay off the naive loops, up to 100 times slower, into whi
 - The window is larger than the image. XLA then exchanges the two; so we pad the image first, which makes it the larger.
 - The dimensions are not in the canonical order, inside a loop (only outside are they transposed); so we transpose.
 And where few output channels would leave all cores but one idle, the images of a batch are laid side by side.
+Kernel gradients of large maps with few output channels, or of few images, become matrix products block by block.
 """
 
 import contextlib
@@ -18,6 +19,11 @@ from jax import lax
 Pairs = tuple[tuple[int, int], tuple[int, int]]
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _NO_PADS: Pairs = ((0, 0), (0, 0))
+# XLA divides a convolution among cores by output channels or by long rows; from so many channels on it needs no help.
+_ENOUGH_CHANNELS = 128
+_FEW_IMAGES = 8
+_LARGE_MAP = 2**13  # output pixels
+_BLOCK_PIXELS = 2048  # output pixels whose windows are gathered at once, so that they stay in the cache
 _native_only = False
 
 
@@ -131,15 +137,42 @@ def _cpu_kernel_gradient(strides, pads, shape, x, grad):
             shape[:2], x.shape[1:3], grad.shape[1:3], strides, pads, strict=True
         )
     )
+    # Measured on two cores: up to 2.5 times as fast there, and no faster elsewhere.
+    pixels, few = grad.shape[1] * grad.shape[2], x.shape[0] < _FEW_IMAGES
+    if pixels > (_BLOCK_PIXELS if few else _LARGE_MAP) and (few or shape[3] < _ENOUGH_CHANNELS):
+        return _kernel_gradient_by_blocks(strides, shape, _pad(x, (rows, cols), (1, 1)), grad)
     image, window = x.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3)
     return _correlate(image, window, (rows, cols), window_dilation=strides).transpose(1, 2, 0, 3)
 
 
+def _kernel_gradient_by_blocks(strides, shape, x, grad):
+    """Sum windows^T @ grad over blocks of output rows; x is padded already so that every window lies within it."""
+    (height, width, channels, features), (batch, count, columns, _) = shape, grad.shape
+    rows = max(n for n in range(1, count + 1) if count % n == 0 and (n == 1 or n * columns <= _BLOCK_PIXELS))
+    down, right = strides
+
+    def add(total, block):
+        image, row = block // (count // rows), block % (count // rows) * rows
+        span = (1, (rows - 1) * down + height, x.shape[2], channels)
+        part = lax.dynamic_slice(x, (image, row * down, 0, 0), span)[0]
+        shifted = [
+            part[i : i + (rows - 1) * down + 1 : down, j : j + (columns - 1) * right + 1 : right]
+            for i in range(height)
+            for j in range(width)
+        ]
+        # Without the barrier XLA gathers every window anew inside the product.
+        windows = lax.optimization_barrier(jnp.concatenate(shifted, axis=-1)).reshape(rows * columns, -1)
+        wanted = lax.dynamic_slice(grad, (image, row, 0, 0), (1, rows, columns, features)).reshape(-1, features)
+        return total + jnp.dot(windows.T, wanted, preferred_element_type=total.dtype), None
+
+    zeros = jnp.zeros((height * width * channels, features), jnp.promote_types(grad.dtype, jnp.float32))
+    return lax.scan(add, zeros, jnp.arange(batch * (count // rows)))[0].reshape(shape).astype(grad.dtype)
+
+
 def _convolve(x, kernel, pads, strides):
     height, width, channels, features = kernel.shape
-    # XLA divides a convolution among cores by output channels or by long rows. Measured on two cores: worth the copies
-    # from 128 products an output value upwards, and useless from 128 channels upwards.
-    if x.shape[0] > 1 and features < 128 <= height * width * channels:
+    # Measured on two cores: worth the copies from 128 products an output value upwards.
+    if x.shape[0] > 1 and features < _ENOUGH_CHANNELS <= height * width * channels:
         return _side_by_side(x, kernel, pads, strides)
     return _correlate(x, kernel, pads, strides)
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from medjax.models import convolution
 from medjax.models.convolution import conv, native_lowering, padding_pairs
 
 # kernel, stride, padding, (height, width), (channels in, out): every kernel size 1-7 with both strides, odd and even
@@ -62,6 +63,15 @@ def test_lowering_changes_no_mathematics(kernel, stride, padding, size, channels
     for got, expected in zip(ours, native, strict=True):
         # Sums of at most 600 products in another order: 600 × 2⁻²⁴ = 4e-5 at worst, some 1e-6 in practice.
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "size", "channels"), [case for case in CASES if case[0] > 1])
+def test_kernel_gradients_by_blocks_change_no_mathematics(monkeypatch, kernel, stride, padding, size, channels):
+    monkeypatch.setattr(convolution, "_BLOCK_PIXELS", 12)
+    for dtype, tolerance in ((jnp.float32, 1e-5), (jnp.bfloat16, 2.0**-7)):
+        ours, native = _forward_and_gradients(kernel, stride, padding, size, channels, dtype)
+        got, expected = np.asarray(ours[2], np.float32), np.asarray(native[2], np.float32)
+        np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(
