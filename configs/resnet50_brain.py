@@ -31,10 +31,15 @@ def get_config() -> ConfigDict:
     config.data.cache = "data/cache"  # folder of the decoded images
 
     config.split = ConfigDict()
+    config.split.kind = "clean"  # or "official": the publisher's; "official_dedup": that, without its leaks
+    config.split.near_copies = True  # look for copies among the images, and keep them in one split
     config.split.file = ""  # an existing splits.json; "" draws one
     config.split.seed = 0
-    config.split.val = 0.1  # share of the images
+    config.split.val = 0.1  # share of the images; chooses the epoch
+    config.split.calib = 0.0  # share of the images; for what is fitted after training
     config.split.test = 0.2  # share of the images
+    config.folds = 0  # k: train k times, each image is in the test split of one fold
+    config.fold = -1  # of `folds`, from 0, to run alone; -1 runs all
 
     config.model = ConfigDict()
     config.model.name = "resnet50"

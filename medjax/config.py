@@ -13,11 +13,13 @@ from ml_collections import ConfigDict
 
 from medjax import datasets, optim
 from medjax.errors import UserError
+from medjax.pipeline import partition
 from medjax.terminal import log
 
 DATA_DIR = pathlib.Path("data")
 
 _CHOICES = {
+    "split.kind": partition.KINDS,
     "data.fit": ("squash", "crop", "pad"),
     "data.on_bad_image": ("stop", "skip"),
     "dtype": ("float32", "bfloat16"),
@@ -31,6 +33,8 @@ _AT_LEAST = {
     "data.image_size": 8,
     "data.channels": 1,
     "split.seed": 0,
+    "folds": 0,
+    "fold": -1,
     "feature_views": 1,
     "batch_size": 1,
     "max_epochs": 1,
@@ -49,7 +53,7 @@ _AT_LEAST = {
     "phantom.max_epochs": 1,
 }
 _ABOVE_ZERO = ("optimizer.learning_rate", "checkpoint.every_minutes", "split.val", "split.test")
-_SHARE = ("label_smoothing", "optimizer.momentum", "augment.zoom", "augment.contrast", "split.val")
+_SHARE = ("label_smoothing", "optimizer.momentum", "augment.zoom", "augment.contrast", "split.val", "split.calib")
 
 
 def check(config: ConfigDict) -> None:
@@ -69,16 +73,27 @@ def check(config: ConfigDict) -> None:
     if "dropout" in config.model:
         _demand(config, "model.dropout", lambda v: 0 <= v < 1, "in [0, 1)")
     _demand(config, "schedule.decay_factor", lambda v: 0 < v <= 1, "in (0, 1]")
-    if config.split.val + config.split.test >= 1:
-        raise UserError(
-            f"config.split.val={config.split.val} and config.split.test={config.split.test} leave nothing to train on: "
-            "their sum must be below 1."
-        )
+    _check_split(config)
     datasets.find_dataset(config.data.name)
     if config.split.file and not pathlib.Path(config.split.file).is_file():
         raise UserError(
             f"config.split.file={config.split.file!r} is not a file: give a splits.json, or nothing to draw one."
         )
+
+
+def _check_split(config: ConfigDict) -> None:
+    split, folds = config.split, config.folds
+    if split.val + split.calib + split.test >= 1:
+        raise UserError(
+            f"config.split.val={split.val}, calib={split.calib} and test={split.test} leave nothing to train on: their "
+            "sum must be below 1."
+        )
+    if folds and split.val + split.calib + 1 / max(folds, 2) >= 1:
+        raise UserError(f"config.folds={folds}: with val={split.val} and calib={split.calib} nothing is left to train.")
+    if folds == 1 or not -1 <= config.fold < max(folds, 1) or (config.fold >= 0 and not folds):
+        raise UserError(f"config.folds={folds}, config.fold={config.fold}: give folds of at least 2, fold below it.")
+    if folds and (split.kind != "clean" or split.file):
+        raise UserError("config.folds draws its own splits: set config.split.kind=clean and no config.split.file.")
 
 
 def _demand(config: ConfigDict, field: str, rule: Any, words: str) -> None:
@@ -129,6 +144,14 @@ def short_hash(config: ConfigDict) -> str:
 def plain(config: ConfigDict) -> dict[str, Any]:
     """The config as a JSON object."""
     return json.loads(config.to_json())
+
+
+def settings(config: ConfigDict) -> dict[str, Any]:
+    """What a run's folder keeps of the config: "demo" and every field, but no path, which may name a patient."""
+    kept = plain(config)
+    kept["data"]["path"] = kept["data"]["cache"] = ""
+    kept["split"]["file"] = "given" if kept["split"]["file"] else ""
+    return {"demo": config.data.name == "phantom", **kept}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

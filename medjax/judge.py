@@ -1,4 +1,4 @@
-"""Judge a trained model: predictions of val and test, evaluation.json and the report."""
+"""Judge a trained model: predictions of every split but train, evaluation.json and the report."""
 
 from __future__ import annotations
 
@@ -14,39 +14,58 @@ from medjax.evaluation.report import report_image_ids, write_report
 from medjax.experiment import Experiment
 from medjax.inference.predictions import collect, log_probabilities
 from medjax.inference.spikes import spike_statistics
+from medjax.pipeline.partition import one_per_group
 from medjax.pipeline.table import ImageTable
+from medjax.preparation import Prepared
 from medjax.run_folder import write_json
 
 
 def judge(
-    experiment: Experiment, workdir: pathlib.Path, variables: Any, *, step: int, batch_size: int, demo: bool
+    experiment: Experiment,
+    prepared: Prepared,
+    workdir: pathlib.Path,
+    variables: Any,
+    *,
+    step: int,
+    batch_size: int,
+    images: bool,
 ) -> dict[str, Any]:
-    """Predict every image of val and test once, with the whole model, and write what follows from it.
+    """Predict every image of val, calib and test once, with the whole model, and write what follows from it.
 
-    Writes predictions_val.csv, predictions_test.csv, preprocessing.json, evaluation.json and report.html.
+    Writes predictions_<split>.csv, preprocessing.json, evaluation.json and report.html. Where whole groups of copies are
+    judged, as in a publisher's test set, the figures of test are also given with one image a group.
 
     Args:
-      experiment: the table, its splits and the compiled model.
+      experiment: the compiled model.
+      prepared: the table, its splits and their unit.
       workdir: the run's folder.
       variables: of the best checkpoint.
       step: that checkpoint's.
       batch_size: images at a time.
-      demo: the images are synthetic.
+      images: show pictures in the report.
 
     Returns:
       What evaluation.json holds.
     """
-    table, results = experiment.table, {}
-    for split in ("val", "test"):
-        indices = experiment.splits[split]
+    table, results = prepared.table, {}
+    for split, indices in prepared.splits.items():
+        if split == "train":
+            continue
         logits = collect(functools.partial(experiment.logits, variables), indices, batch_size, f"predicting {split}")
         predictions = to_predictions(table, indices, logits)
         write_csv(workdir / f"predictions_{split}.csv", predictions)
-        results[split] = evaluate(predictions)
+        if split != "calib":
+            results[split] = evaluate(predictions)
+        if split == "test" and prepared.copies_in_test:
+            alone = one_per_group(indices, table.group_ids)
+            results["test, one image a group"] = evaluate(
+                to_predictions(table, alone, logits[np.searchsorted(indices, alone)])
+            )
     evaluation = {
-        "demo": demo,
+        "demo": table.synthetic,
         "dataset": table.name,
-        "unit_of_split": "group" if any(table.group_ids) else "image (patient overlap unknown)",
+        "unit_of_split": prepared.unit,
+        "audit": {"flow": prepared.audit["flow"], "warnings": prepared.audit["warnings"]},
         "best_step": step,
         "best_epoch": step // experiment.steps_per_epoch,
         "classes": list(table.class_names),
@@ -58,8 +77,8 @@ def judge(
         evaluation["spiking"] = spike_statistics(spikes, experiment.splits["test"], batch_size, table.class_names)
     write_json(workdir / "preprocessing.json", experiment.preprocessing)
     write_json(workdir / "evaluation.json", evaluation)
-    rows = {str(name): row for row, name in enumerate(table.image_ids)}
-    write_report(workdir, {name: table.images[rows[name]] for name in report_image_ids(workdir)})
+    rows = {str(name): row for row, name in enumerate(table.image_ids)} if images else {}
+    write_report(workdir, {name: table.images[rows[name]] for name in report_image_ids(workdir) if name in rows})
     return evaluation
 
 

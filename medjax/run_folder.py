@@ -10,6 +10,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -19,6 +20,7 @@ from medjax.errors import UserError
 from medjax.pipeline.storage import write_text
 from medjax.terminal import log
 
+_PATHS = ("workdir", "config.data.path", "config.data.cache", "config.split.file", "config.weights")
 _PACKAGES = ("medjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scikit-learn")
 
 
@@ -59,8 +61,19 @@ def environment() -> dict[str, Any]:
         "devices": [f"{d.platform}:{d.device_kind}" for d in jax.devices()],
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "git_revision": _git_revision(),
-        "command": shlex.join(["python", "-m", "medjax.main", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", f"medjax.{pathlib.Path(sys.argv[0]).stem}", *without_paths(sys.argv[1:])]),
     }
+
+
+def without_paths(arguments: Sequence[str]) -> list[str]:
+    """Return command-line arguments with "…" for every path: a folder's name may be a patient's."""
+    kept, hide_next = [], False
+    for argument in arguments:
+        name, equals, _ = argument.partition("=")
+        is_path = name.lstrip("-") in _PATHS
+        kept.append("…" if hide_next else f"{name}=…" if is_path and equals else argument)
+        hide_next = is_path and not equals and not hide_next
+    return kept
 
 
 def write_json(file: pathlib.Path, content: Any) -> None:

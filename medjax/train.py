@@ -25,6 +25,7 @@ from medjax.experiment import Experiment
 from medjax.inference.predictions import collect, loss_and_accuracy
 from medjax.judge import judge
 from medjax.pipeline.sampler import batch_indices
+from medjax.preparation import prepare
 from medjax.run_folder import open_run
 from medjax.state import TrainState
 from medjax.terminal import log
@@ -66,8 +67,13 @@ class Progress:
         return cls(saved["step"], Patience(**saved["stopping"]), Patience(**saved["plateau"]), saved["sums"])
 
 
-def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> dict[str, Any]:
+def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -> dict[str, Any]:
     """Run a resolved config to its end in `workdir`, going on where an earlier run of it stopped.
+
+    Args:
+      config: resolved.
+      workdir: the run's folder, made when missing.
+      images: show pictures in the report and the audit.
 
     Returns:
       What evaluation.json holds.
@@ -75,21 +81,24 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> dict[str, A
     Raises:
       UserError: bad input, a folder of another run, or a loss that is no number any more.
     """
-    demo = config.data.name == "phantom"
-    terminal.mark_demo(demo)
+    settings = configuration.settings(config)
+    terminal.mark_demo(settings["demo"])
     experiments.check(config)
-    open_run(workdir, {"demo": demo, **configuration.plain(config)})
+    open_run(workdir, settings)
     log.info(f"run folder: {workdir}")
-    experiment = experiments.build(config, workdir)
+    prepared = prepare(config, workdir, images=images)
+    experiment = experiments.build(config, prepared, workdir)
     mode = "min" if config.early_stopping.metric == "val_loss" else "max"
     with Checkpoints(workdir / "checkpoints", mode) as checkpoints:
         state, progress = _restore(config, experiment, checkpoints, mode)
-        with Writers(workdir, restored_step=progress.step or None, demo=demo) as writers:
+        with Writers(workdir, restored_step=progress.step or None, demo=settings["demo"]) as writers:
             fit(config, experiment, checkpoints, writers, state, progress)
         best = checkpoints.best_step
         assert best is not None, "an epoch has ended, so there is a best one"
         state, _ = checkpoints.restore(best, like=experiment.state)
-    evaluation = judge(experiment, workdir, state.variables, step=best, batch_size=config.batch_size, demo=demo)
+    evaluation = judge(
+        experiment, prepared, workdir, state.variables, step=best, batch_size=config.batch_size, images=images
+    )
     print(summary_table(evaluation))
     print(f"report: {workdir / 'report.html'}")
     return evaluation

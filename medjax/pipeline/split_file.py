@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from medjax.errors import UserError
 from medjax.pipeline.storage import write_text
 from medjax.pipeline.table import ImageTable
 
-VERSION = 1
+VERSION = 2
 
 
 def write_splits(
@@ -21,8 +21,8 @@ def write_splits(
     splits: Mapping[str, np.ndarray],
     table: ImageTable,
     *,
-    seed: int | None = None,
-    fractions: Mapping[str, float] | None = None,
+    how: Mapping[str, Any],
+    removed: Sequence[str] = (),
 ) -> None:
     """Write row indices as image ids, with the hash of the table they belong to; whole or not at all.
 
@@ -30,16 +30,16 @@ def write_splits(
       file: to write, JSON.
       splits: row indices [n] by split.
       table: what the indices count in.
-      seed: of make_splits, for the record.
-      fractions: of make_splits, for the record.
+      how: what it was drawn with, as JSON, for the record; with "kind": "official", a group may lie in two splits.
+      removed: image_ids left out because they share a group with an image that is judged.
     """
     content = {
         "version": VERSION,
         "dataset": table.name,
         "content_hash": table.content_hash,
         "rows_hash": table.rows_hash,
-        "seed": seed,
-        "fractions": None if fractions is None else dict(fractions),
+        "how": dict(how),
+        "removed": list(removed),
         "splits": {name: table.image_ids[rows].tolist() for name, rows in splits.items()},
     }
     write_text(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -80,7 +80,8 @@ def read_splits(file: Path, table: ImageTable, *, same_pixels: bool = True) -> d
     rows = {
         name: np.sort(np.array([row_of[i] for i in ids], dtype=np.int64)) for name, ids in content["splits"].items()
     }
-    _check_groups(file, rows, table.group_ids)
+    if content["how"].get("kind") != "official":
+        _check_groups(file, rows, table.group_ids)
     return rows
 
 
@@ -99,8 +100,8 @@ def _read(file: Path) -> dict[str, Any]:
     splits = content.get("splits")
     lists = isinstance(splits, dict) and all(isinstance(ids, list) for ids in splits.values())
     hashes = all(isinstance(content.get(kind), str) for kind in ("content_hash", "rows_hash"))
-    if not lists or not hashes:
-        raise UserError(f"{file} lacks the image ids by split or the table's hashes; {_ADVICE}")
+    if not lists or not hashes or not isinstance(content.get("how"), dict):
+        raise UserError(f"{file} lacks the image ids by split, the table's hashes or how it was made; {_ADVICE}")
     return content
 
 

@@ -9,9 +9,6 @@ from fractions import Fraction
 import numpy as np
 
 from medjax.errors import UserError
-from medjax.pipeline.split_file import read_splits, write_splits
-
-__all__ = ["make_splits", "read_splits", "write_splits"]
 
 
 def make_splits(

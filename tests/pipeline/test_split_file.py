@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from medjax.errors import UserError
-from medjax.pipeline.splits import read_splits, write_splits
+from medjax.pipeline.split_file import read_splits, write_splits
 from medjax.pipeline.table import ImageTable
 
 SPLITS = {"train": np.array([0, 3]), "val": np.array([1]), "test": np.array([2])}
+HOW = {"kind": "clean", "seed": 7, "fractions": {"val": 0.2, "test": 0.2}}
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def table() -> ImageTable:
 
 @pytest.fixture
 def file(tmp_path: Path, table: ImageTable) -> Path:
-    write_splits(tmp_path / "splits.json", SPLITS, table, seed=7, fractions={"val": 0.2, "test": 0.2})
+    write_splits(tmp_path / "splits.json", SPLITS, table, how=HOW)
     return tmp_path / "splits.json"
 
 
@@ -49,18 +50,18 @@ def test_what_was_written_is_read(file: Path, table: ImageTable) -> None:
 
 def test_the_file_names_images_table_and_origin(file: Path, table: ImageTable) -> None:
     assert json.loads(file.read_text()) == {
-        "version": 1,
+        "version": 2,
         "dataset": "tiny",
         "content_hash": "abc",
         "rows_hash": table.rows_hash,
-        "seed": 7,
-        "fractions": {"val": 0.2, "test": 0.2},
+        "how": HOW,
+        "removed": [],
         "splits": {"train": ["a", "d"], "val": ["b"], "test": ["ü"]},
     }
 
 
 def test_an_empty_split_stays_empty(tmp_path: Path, table: ImageTable) -> None:
-    write_splits(tmp_path / "s.json", {"train": np.array([0]), "val": np.array([], dtype=np.int64)}, table)
+    write_splits(tmp_path / "s.json", {"train": np.array([0]), "val": np.array([], dtype=np.int64)}, table, how=HOW)
     assert read_splits(tmp_path / "s.json", table)["val"].shape == (0,)
 
 
@@ -83,20 +84,26 @@ def test_other_labels_never_share_a_split(file: Path, table: ImageTable) -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rows_hash": 1}, "lacks the image ids by split or the table's hashes"),
-        ({"version": 2}, "not a split file of version 1"),
+        ({"rows_hash": 1}, "lacks the image ids by split, the table's hashes"),
+        ({"version": 1}, "not a split file of version 2"),
+        ({"how": None}, "how it was made"),
         ({"splits": {"train": ["nobody"]}}, "names 'nobody' in split 'train', which the table lacks"),
         ({"splits": {"train": ["b"], "test": ["b"]}}, "names 'b' in 'train' and in 'test'"),
         ({"splits": {"train": ["b", "b"]}}, "names 'b' in 'train' and in 'train'"),
         ({"splits": {"train": ["a"], "test": ["d"]}}, "group 'p' in 'train' and in 'test'"),
-        ({"splits": ["a"]}, "lacks the image ids by split or the table's hashes"),
-        ({"content_hash": None}, "lacks the image ids by split or the table's hashes"),
+        ({"splits": ["a"]}, "lacks the image ids by split, the table's hashes"),
+        ({"content_hash": None}, "lacks the image ids by split, the table's hashes"),
     ],
 )
 def test_a_file_that_was_changed_is_refused(file: Path, table: ImageTable, changes: Any, message: str) -> None:
     with pytest.raises(UserError) as caught:
         read_splits(edit(file, **changes), table)
     assert message in str(caught.value)
+
+
+def test_only_the_publishers_own_split_may_tear_a_group_apart(file: Path, table: ImageTable) -> None:
+    torn = edit(file, splits={"train": ["a"], "test": ["d"]}, how={"kind": "official"})
+    assert read_splits(torn, table)["test"].tolist() == [3]
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("[]", "not a split file")])
@@ -118,6 +125,6 @@ def test_a_failed_write_leaves_the_old_file(file: Path, table: ImageTable, monke
     old = file.read_text()
     monkeypatch.setattr("os.replace", refuse)
     with pytest.raises(UserError, match=r"No space left on device; free some space"):
-        write_splits(file, {"train": np.array([0])}, table)
+        write_splits(file, {"train": np.array([0])}, table, how=HOW)
     assert file.read_text() == old
     assert [path.name for path in file.parent.iterdir()] == ["splits.json"]

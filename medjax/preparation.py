@@ -1,0 +1,151 @@
+"""From a config to images that can be trained on: the table, its audit, and which image is in which split."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from medjax.errors import UserError
+from medjax.evaluation.audit_page import audit_page, page_image_ids
+from medjax.pipeline import cache, split_file
+from medjax.pipeline.audit import audit
+from medjax.pipeline.duplicate_file import duplicates_of
+from medjax.pipeline.duplicates import Duplicates
+from medjax.pipeline.grouping import groups
+from medjax.pipeline.partition import OFFICIAL_COLUMN, draw
+from medjax.pipeline.storage import write_text
+from medjax.pipeline.table import ImageTable
+from medjax.run_folder import write_json
+from medjax.terminal import log
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """Images ready to be trained on.
+
+    Attributes:
+      table: its `group_ids` are the units of the split: patients and near copies joined.
+      splits: row indices by name, int64, sorted.
+      unit: what the split never tears apart, in words.
+      audit: see pipeline.audit.
+      copies_in_test: the test set is the publisher's, whole, so it may hold several images of a group.
+    """
+
+    table: ImageTable
+    splits: dict[str, np.ndarray]
+    unit: str
+    audit: dict[str, Any]
+    copies_in_test: bool
+
+
+def prepare(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -> Prepared:
+    """Load, audit and split the images of a resolved config.
+
+    Writes splits.json, audit.json and audit.html to `workdir`, which exists; what is there of splits is used again.
+
+    Args:
+      config: resolved.
+      workdir: the run's folder.
+      images: show thumbnails on the audit's page.
+
+    Raises:
+      UserError: the data or the split is wrong.
+    """
+    table = _load_table(config)
+    found = duplicates_of(table) if config.split.near_copies else None
+    grouped = dataclasses.replace(table, group_ids=groups(table, found)) if found else table
+    splits = _load_splits(config, workdir, table, grouped)
+    report = audit(table, splits, found=found or _no_duplicates(table), fractions=_fractions(config))
+    unit = _unit(config, table)
+    report["unit_of_split"] = unit
+    write_json(workdir / "audit.json", report)
+    shown = {name: table.images[row] for name, row in _rows(table, page_image_ids(report)).items()} if images else None
+    write_text(workdir / "audit.html", audit_page(report, shown))
+    log.info(f"unit of the split: {unit}")
+    for warning in report["warnings"]:
+        log.warning(f"audit: {warning}")
+    return Prepared(grouped, splits, unit, report, copies_in_test=config.split.kind == "official_dedup")
+
+
+def _load_table(config: ConfigDict) -> ImageTable:
+    data = config.data
+    return cache.load_table(
+        data.name,
+        source=pathlib.Path(data.path) if data.path else None,
+        image_size=data.image_size,
+        channels=data.channels,
+        fit=data.fit,
+        on_bad_image=data.on_bad_image,
+        cache_dir=pathlib.Path(data.cache),
+        options=data.options.to_dict(),
+        progress=True,
+    )
+
+
+def _no_duplicates(table: ImageTable) -> Duplicates:
+    """What a table holds whose copies were not looked for."""
+    rows, none = np.arange(len(table)), np.array([], dtype=np.int64)
+    return Duplicates(rows, none, none, none.astype(np.float32), none.astype(np.int8), groups=rows)
+
+
+def _fractions(config: ConfigDict) -> dict[str, float]:
+    return {name: config.split[name] for name in ("val", "calib", "test") if config.split[name]}
+
+
+def _load_splits(
+    config: ConfigDict, workdir: pathlib.Path, table: ImageTable, grouped: ImageTable
+) -> dict[str, np.ndarray]:
+    """The run's own splits.json if it has one, else the given one, else newly drawn; the run keeps a copy."""
+    own = workdir / "splits.json"
+    if own.exists():
+        return split_file.read_splits(own, table)
+    if config.split.file:
+        splits = split_file.read_splits(pathlib.Path(config.split.file), table, same_pixels=False)
+        lacking = [name for name in ("train", "val", "test") if not len(splits.get(name, ()))]
+        if lacking:
+            raise UserError(
+                f"{config.split.file} has no images in {', '.join(lacking)}: a run needs train, val and test."
+            )
+        split_file.write_splits(own, splits, table, how={"kind": "file"})
+        return splits
+    how: dict[str, Any] = {
+        "kind": config.split.kind,
+        "seed": config.split.seed,
+        "fractions": {name: config.split[name] for name in ("val", "calib", "test")},
+        "folds": config.folds,
+        "fold": config.fold,
+    }
+    official = table.columns.get(OFFICIAL_COLUMN)
+    drawn = draw(table.labels, grouped.group_ids, official, class_names=table.class_names, **how)
+    removed = table.image_ids[drawn.removed].tolist()
+    split_file.write_splits(own, drawn.splits, table, how={**how, "near_copies": config.split.near_copies}, removed=removed)
+    if removed:
+        log.info(f"{len(removed):,} images share a group with an image that is judged and are left out of training")
+    return drawn.splits
+
+
+def _unit(config: ConfigDict, table: ImageTable) -> str:
+    """Say what no split tears apart; the publisher's own split promises nothing."""
+    known = int((table.group_ids != "").sum())
+    if known == len(table):
+        unit = "patient or study"
+    elif known:
+        unit = f"patient or study where known ({known:,} of {len(table):,} images)"
+    else:
+        unit = "near-copy group" if config.split.near_copies else "image"
+    if known and config.split.near_copies:
+        unit += ", joined with near copies"
+    if not known:
+        unit += " (patient overlap unknown)"
+    if config.split.kind == "official":
+        return f"the publisher's split, its leaks kept; unit of what was drawn from it: {unit}"
+    return f"{unit}; test set: the publisher's" if config.split.kind == "official_dedup" else unit
+
+
+def _rows(table: ImageTable, image_ids: list[str]) -> dict[str, int]:
+    wanted = set(image_ids)
+    return {name: row for row, name in enumerate(table.image_ids.tolist()) if name in wanted}
