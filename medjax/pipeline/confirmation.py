@@ -102,8 +102,8 @@ def _as_near_as_jpeg(images: np.ndarray, i: np.ndarray, j: np.ndarray, octaves: 
     pixels = np.asarray(images[rows])
     compressed = np.stack([_compressed(image) for image in pixels])
     lost = 1 - compare(spectra.spectra(pixels), spectra.spectra(compressed))[1]
-    near_i, near_j = (1 - octaves <= _JPEG_MARGIN * of_image for of_image in np.split(lost[back], 2))
-    return near_i.all(axis=1) | near_j.all(axis=1)
+    near_i, near_j = ((1 - octaves <= _JPEG_MARGIN * each).all(axis=1) for each in np.split(lost[back], 2))
+    return np.logical_or(near_i, near_j)
 
 
 def _compressed(image: np.ndarray) -> np.ndarray:
