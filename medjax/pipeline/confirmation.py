@@ -32,36 +32,55 @@ _PAIRS = 1024  # compared at once: 50 MB
 _TINY = 1e-3  # makes pictures that both lack an octave agree in it
 
 
-def confirm(
-    images: np.ndarray, known: np.ndarray, i: np.ndarray, j: np.ndarray, orientations: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compare pairs on their pixels.
+class Confirmer:
+    """Compares pairs of a table's images on their pixels.
 
     Args:
-      images: uint8 or uint16 [N, H, W, C]; only a few rows are read.
+      images: uint8 or uint16 [N, H, W, C]; few rows are read.
       known: their spectra, [N, side, side], as of spectra.store.
-      i, j: int [pairs].
-      orientations: int [pairs], in which j is turned before the comparison.
-
-    Returns:
-      The correlation of rule 1, float32 [pairs], and whether the pair is one picture, bool [pairs].
     """
-    correlation, accepted = np.zeros(len(i), dtype=np.float32), np.zeros(len(i), dtype=bool)
-    for start in range(0, len(i), _PAIRS):
-        chunk = slice(start, start + _PAIRS)
-        first, turned = known[i[chunk]].astype(np.float32), known[j[chunk]].astype(np.float32)
-        for orientation in np.unique(orientations[chunk]):
-            where = orientations[chunk] == orientation
-            turned[where] = spectra.turn(turned[where], orientation)
-        correlation[chunk], octaves = compare(first, turned)
-        accepted[chunk] = correlation[chunk] >= LEAST_CORRELATION
-        if min(images.shape[1:3]) >= 2 * spectra.SIDE:
-            continue
-        doubtful = np.flatnonzero(~accepted[chunk] & (octaves[:, : len(_WORTH_A_JPEG)] >= _WORTH_A_JPEG).all(axis=1))
-        if doubtful.size:
-            pairs = start + doubtful
-            accepted[pairs] = _as_near_as_jpeg(images, i[pairs], j[pairs], octaves[doubtful])
-    return correlation, accepted
+
+    def __init__(self, images: np.ndarray, known: np.ndarray):
+        self._images, self._known = images, known
+        self._lost = np.full((len(images), _OCTAVES), np.nan, dtype=np.float32)  # to JPEG; filled as it is asked for
+
+    def confirm(self, i: np.ndarray, j: np.ndarray, orientations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Apply both rules.
+
+        Args:
+          i, j: int [pairs].
+          orientations: int [pairs], in which j is turned before the comparison.
+
+        Returns:
+          The correlation of rule 1, float32 [pairs], and whether the pair is one picture, bool [pairs].
+        """
+        correlation, accepted = np.zeros(len(i), dtype=np.float32), np.zeros(len(i), dtype=bool)
+        speckled = min(self._images.shape[1:3]) < 2 * spectra.SIDE
+        for start in range(0, len(i), _PAIRS):
+            chunk = slice(start, start + _PAIRS)
+            first, turned = (self._known[rows[chunk]].astype(np.float32) for rows in (i, j))
+            for orientation in np.unique(orientations[chunk]):
+                where = orientations[chunk] == orientation
+                turned[where] = spectra.turn(turned[where], orientation)
+            correlation[chunk], octaves = compare(first, turned)
+            accepted[chunk] = correlation[chunk] >= LEAST_CORRELATION
+            if speckled:
+                worth = (octaves[:, : len(_WORTH_A_JPEG)] >= _WORTH_A_JPEG).all(axis=1)
+                doubtful = np.flatnonzero(worth & ~accepted[chunk])
+                pairs = start + doubtful
+                accepted[pairs] = self._as_near_as_jpeg(i[pairs], j[pairs], octaves[doubtful])
+        return correlation, accepted
+
+    def _as_near_as_jpeg(self, i: np.ndarray, j: np.ndarray, octaves: np.ndarray) -> np.ndarray:
+        """Apply rule 2. Args: rows of the pairs, how their octaves correlate [pairs, 4]."""
+        rows = np.unique(np.concatenate([i, j]))
+        new = rows[np.isnan(self._lost[rows, 0])]
+        if new.size:
+            pixels = np.asarray(self._images[new])
+            compressed = np.stack([_compressed(image) for image in pixels])
+            self._lost[new] = 1 - compare(spectra.spectra(pixels), spectra.spectra(compressed))[1]
+        near_i, near_j = ((1 - octaves <= _JPEG_MARGIN * self._lost[rows]).all(axis=1) for rows in (i, j))
+        return np.logical_or(near_i, near_j)
 
 
 def compare(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,16 +116,6 @@ def _weights(side: int) -> tuple[np.ndarray, np.ndarray]:
     octaves = [octave == number for number in range(_OCTAVES)]
     products, squares = ([np.ones((side, side)), damping, *octaves] for damping in (response, response**2))
     return tuple(np.stack(each, axis=-1).reshape(side * side, -1).astype(np.float32) for each in (products, squares))  # type: ignore[return-value]
-
-
-def _as_near_as_jpeg(images: np.ndarray, i: np.ndarray, j: np.ndarray, octaves: np.ndarray) -> np.ndarray:
-    """Apply rule 2. Args: images, rows of the pairs, how the octaves of the pairs correlate [pairs, 4]."""
-    rows, back = np.unique(np.concatenate([i, j]), return_inverse=True)
-    pixels = np.asarray(images[rows])
-    compressed = np.stack([_compressed(image) for image in pixels])
-    lost = 1 - compare(spectra.spectra(pixels), spectra.spectra(compressed))[1]
-    near_i, near_j = ((1 - octaves <= _JPEG_MARGIN * each).all(axis=1) for each in np.split(lost[back], 2))
-    return np.logical_or(near_i, near_j)
 
 
 def _compressed(image: np.ndarray) -> np.ndarray:

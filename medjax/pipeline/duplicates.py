@@ -7,7 +7,8 @@ import hashlib
 
 import numpy as np
 
-from medjax.pipeline import candidates, confirmation, spectra
+from medjax.pipeline import candidates, spectra
+from medjax.pipeline.confirmation import Confirmer
 from medjax.pipeline.copy_groups import group_copies
 
 
@@ -49,7 +50,8 @@ def find_duplicates(images: np.ndarray) -> Duplicates:
     firsts = np.flatnonzero(exact == np.arange(len(images)))
     known = spectra.store(images)
     described = candidates.descriptors(known)[firsts]
-    found = [_confirmed(images, known, firsts[i], firsts[j], turns) for i, j, turns in candidates.propose(described)]
+    confirmer = Confirmer(images, known)
+    found = [_confirmed(confirmer, firsts[i], firsts[j], turns) for i, j, turns in candidates.propose(described)]
     i, j, correlation, orientation = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.lexsort((j, i))
     links = (i[order], j[order], correlation[order], orientation[order])
@@ -68,10 +70,10 @@ def _same_pixels(images: np.ndarray) -> np.ndarray:
 
 
 def _confirmed(
-    images: np.ndarray, known: np.ndarray, i: np.ndarray, j: np.ndarray, orientation: np.ndarray
+    confirmer: Confirmer, i: np.ndarray, j: np.ndarray, orientation: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the proposed pairs that the pixels confirm, each in its best orientation (ties: the lowest number)."""
-    correlation, accepted = confirmation.confirm(images, known, i, j, orientation)
+    correlation, accepted = confirmer.confirm(i, j, orientation)
     i, j, correlation, orientation = (each[accepted] for each in (i, j, correlation, orientation.astype(np.int8)))
     order = np.lexsort((orientation, -correlation, j, i))
     pairs = np.stack([i, j])[:, order]
