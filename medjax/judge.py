@@ -39,7 +39,8 @@ def judge(
     table, results = experiment.table, {}
     for split in ("val", "test"):
         indices = experiment.splits[split]
-        logits = collect(functools.partial(experiment.logits, variables), indices, batch_size, f"predicting {split}")
+        predict = functools.partial(experiment.logits, variables)
+        logits = collect(predict, experiment.images, indices, batch_size, f"predicting {split}")
         predictions = to_predictions(table, indices, logits)
         write_csv(workdir / f"predictions_{split}.csv", predictions)
         results[split] = evaluate(predictions)
@@ -55,7 +56,9 @@ def judge(
     }
     if experiment.spikes:
         spikes = functools.partial(experiment.spikes, variables)
-        evaluation["spiking"] = spike_statistics(spikes, experiment.splits["test"], batch_size, table.class_names)
+        evaluation["spiking"] = spike_statistics(
+            spikes, experiment.images, experiment.splits["test"], batch_size, table.class_names
+        )
     write_json(workdir / "preprocessing.json", experiment.preprocessing)
     write_json(workdir / "evaluation.json", evaluation)
     rows = {str(name): row for row, name in enumerate(table.image_ids)}
