@@ -95,13 +95,45 @@ def test_predictions_are_those_of_inference_mode_for_every_row_in_order():
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
-def test_a_view_is_picked_by_the_key_and_the_plain_one_without():
-    table = batch(0, 1)._replace(rows=jnp.arange(24.0).reshape(2, 3, 4))
-    route = FeatureInput()
-    np.testing.assert_array_equal(route(table), table.rows[:, 0])
-    keys = jax.random.split(KEY, 64)
-    picked = route(table._replace(rows=jnp.tile(table.rows[:1], (64, 1, 1))), keys)
-    assert {int(row[0]) for row in picked} == {0, 4, 8}
+def test_predictions_are_corrected_for_the_prior():
+    model, inputs, state, _, mesh = build()
+    plain = steps.make_predict_step(model, inputs, mesh)(state.variables, batch(0, 1))
+    corrected = steps.make_predict_step(model, inputs, mesh, np.array([1.0, -2.0, 0.5]))(state.variables, batch(0, 1))
+    np.testing.assert_allclose(corrected - plain, np.tile([1, -2, 0.5], (2, 1)), atol=1e-6)
+
+
+def test_class_weights_weigh_the_loss_and_its_gradient():
+    weights = np.array([0.5, 1.0, 3.0])
+    model, inputs, state, _, mesh = build()
+    chosen = batch(0, 1, 2, 5)
+
+    def loss(params):
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        logits, _ = model.apply(variables, inputs(chosen), train=True, mutable=["batch_stats"])
+        each = optax.softmax_cross_entropy_with_integer_labels(logits, chosen.labels)
+        return (each * jnp.array([0.5, 1.0, 3.0, 3.0])).mean()
+
+    value, grads = jax.value_and_grad(loss)(state.params)
+    expected = jax.tree.map(lambda p, g: p - 0.1 * g, state.params, grads)
+    weighted = steps.make_train_step(model, inputs, optax.sgd(0.1), 0.0, mesh, weights)
+    after, sums = weighted(state, chosen, KEY)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), after.params, expected)
+    np.testing.assert_allclose(sums["loss"], 4 * value, rtol=1e-5)
+
+
+def test_blended_images_are_counted_against_the_class_with_the_larger_share(monkeypatch):
+    shares = jnp.array([0.9, 0.2, 0.5, 0.4])
+    monkeypatch.setattr(ImageInput, "mix", lambda self, x, keys: (x, shares))
+    model, inputs, state, train_step, _ = build(augmentation=Augmentation(mixup=1.0), optimizer=optax.sgd(0.0))
+    chosen = batch(0, 1, 2, 5)  # labels 0, 1, 2, 2: what counts is 0, 2, 2, 0
+    variables = {"params": state.params, "batch_stats": state.batch_stats}
+    logits, _ = model.apply(variables, inputs(chosen), train=True, mutable=["batch_stats"])
+    targets = np.array([[0.9, 0.1, 0], [0, 0.2, 0.8], [0, 0, 1], [0.6, 0, 0.4]])
+    expected = (logits.argmax(axis=-1) == jnp.array([0, 2, 2, 0])).sum()
+    loss = optax.softmax_cross_entropy(logits, targets).sum()
+    _, sums = train_step(state, chosen, KEY)
+    assert int(sums["correct"]) == int(expected)
+    np.testing.assert_allclose(sums["loss"], loss, rtol=1e-5)
 
 
 def test_features_and_head_together_equal_the_whole_model():

@@ -105,8 +105,11 @@ def fit_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _fit_input(kernel: np.ndarray, channels: int, planes: int) -> np.ndarray:
-    """Fit the first convolution [h, w, C, O] to the model's channels, the last of which are planes."""
-    if not planes or kernel.ndim != 4 or kernel.shape[2] == channels:
+    """Fit the first convolution [h, w, C, O] to the model's channels, the last of which are planes.
+
+    Three channels are taken for RGB, since that is what published weights have.
+    """
+    if not planes or kernel.ndim != 4 or kernel.shape[2] == channels != 3:
         return fit_channels(kernel, channels)
     return np.pad(fit_channels(kernel, channels - planes), ((0, 0), (0, 0), (0, planes), (0, 0)))
 
