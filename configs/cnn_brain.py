@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
     config.name = "cnn_brain"
     config.model = ConfigDict({"name": "brain_cnn", "dropout": 0.5})
     config.weights = "none"
-    config.augment = ConfigDict({name: type(value)(0) for name, value in config.augment.items()})
+    config.augment = resnet50_brain.no_augmentation()
     config.max_epochs = 50
     config.schedule.name = "step"
     config.schedule.warmup_epochs = 0.0

@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
     config.data.channels = 1
     config.model = ConfigDict({"name": "medical_cnn"})
     config.weights = "none"
-    config.augment = ConfigDict({name: type(value)(0) for name, value in config.augment.items()})
+    config.augment = resnet50_brain.no_augmentation()
     config.batch_size = 128
     config.max_epochs = 5
     config.optimizer.weight_decay = 0.0

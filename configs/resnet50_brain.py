@@ -14,6 +14,25 @@ Command: python -m medjax.main --config=configs/resnet50_brain.py --config.data.
 from ml_collections import ConfigDict
 
 
+def no_augmentation() -> ConfigDict:
+    augment = ConfigDict()
+    augment.flip_horizontal = False  # leave it off where laterality matters
+    augment.flip_vertical = False
+    augment.rotation = 0.0  # degrees, largest
+    augment.zoom = 0.0  # largest change of scale
+    augment.shift = 0.0  # largest, share of the side
+    augment.shear = 0.0  # degrees, largest
+    augment.crop = 1.0  # least share of the side that a random window keeps
+    augment.brightness = 0.0  # largest, share of the full range
+    augment.contrast = 0.0  # largest change
+    augment.gamma = 0.0  # largest change of the exponent
+    augment.noise = 0.0  # largest standard deviation, share of the full range
+    augment.cutout = 0.0  # side of a black square, share of the image's
+    augment.mixup = 0.0  # α of the blend of two images and their labels
+    augment.cutmix = 0.0  # α of the box pasted from another image, labels blended
+    return augment
+
+
 def get_config() -> ConfigDict:
     config = ConfigDict()
     config.name = "resnet50_brain"
@@ -29,6 +48,8 @@ def get_config() -> ConfigDict:
     config.data.fit = "squash"  # of a non-square image: "squash", "crop" or "pad"
     config.data.on_bad_image = "stop"  # or "skip": leave unreadable files out and record them
     config.data.cache = "data/cache"  # folder of the decoded images
+    config.data.placement = "auto"  # of them: "device", "host" (gathered ahead of each step); auto: device if they fit
+    config.data.input_columns = ()  # of the dataset, that the network is told besides the image
 
     config.split = ConfigDict()
     config.split.kind = "clean"  # or "official": the publisher's; "official_dedup": that, without its leaks
@@ -52,17 +73,18 @@ def get_config() -> ConfigDict:
     config.dtype = "float32"  # of the computation; or "bfloat16". Parameters are float32
 
     config.normalization = "auto"  # "imagenet", "train" (the training split's); auto: that of the weights
-    config.augment = ConfigDict()
+    config.augment = no_augmentation()
     config.augment.flip_horizontal = True  # laterality does not matter here
-    config.augment.flip_vertical = False
-    config.augment.rotation = 15.0  # degrees, largest
-    config.augment.zoom = 0.1  # largest change of scale
-    config.augment.shift = 0.05  # largest, share of the side
-    config.augment.brightness = 0.1  # largest, share of the full range
-    config.augment.contrast = 0.1  # largest change
+    config.augment.rotation = 15.0
+    config.augment.zoom = 0.1
+    config.augment.shift = 0.05
+    config.augment.brightness = 0.1
+    config.augment.contrast = 0.1
 
     config.batch_size = 32  # images a step, over all devices
     config.max_epochs = 20
+    config.sampling = "shuffle"  # or "balanced": every class is drawn as often as any other
+    config.class_weights = "none"  # in the loss; or "balanced": inverse frequency in the training split, mean 1
     config.label_smoothing = 0.0  # share of the target
     config.optimizer = ConfigDict()
     config.optimizer.name = "adam"  # "adam" (L2 in the gradient), "adamw", "sgd"

@@ -9,14 +9,14 @@ Command: python -m medjax.main --config=configs/spiking_cnn_medical_mnist.py --c
 
 from ml_collections import ConfigDict
 
-from configs import resnet50_medical_mnist
+from configs import resnet50_brain, resnet50_medical_mnist
 
 
 def get_config() -> ConfigDict:
     config = resnet50_medical_mnist.get_config()
     config.name = "spiking_cnn_medical_mnist"
     config.model = ConfigDict({"name": "spiking_cnn", "steps": 50, "beta": 0.5, "threshold": 1.0, "slope": 25.0})
-    config.augment = ConfigDict({name: type(value)(0) for name, value in config.augment.items()})
+    config.augment = resnet50_brain.no_augmentation()
     config.max_epochs = 1
     config.optimizer.learning_rate = 1e-2
     config.optimizer.weight_decay = 0.0

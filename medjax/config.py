@@ -13,15 +13,19 @@ from ml_collections import ConfigDict
 
 from medjax import datasets, optim
 from medjax.errors import UserError
-from medjax.pipeline import partition
+from medjax.pipeline.balance import CLASS_WEIGHTS, SAMPLINGS
+from medjax.pipeline.partition import KINDS
 from medjax.terminal import log
 
 DATA_DIR = pathlib.Path("data")
 
 _CHOICES = {
-    "split.kind": partition.KINDS,
+    "split.kind": KINDS,
     "data.fit": ("squash", "crop", "pad"),
     "data.on_bad_image": ("stop", "skip"),
+    "data.placement": ("auto", "device", "host"),
+    "sampling": SAMPLINGS,
+    "class_weights": CLASS_WEIGHTS,
     "dtype": ("float32", "bfloat16"),
     "normalization": ("auto", "imagenet", "train"),
     "optimizer.name": optim.OPTIMIZERS,
@@ -41,6 +45,10 @@ _AT_LEAST = {
     "augment.rotation": 0,
     "augment.shift": 0,
     "augment.brightness": 0,
+    "augment.gamma": 0,
+    "augment.noise": 0,
+    "augment.mixup": 0,
+    "augment.cutmix": 0,
     "optimizer.weight_decay": 0,
     "optimizer.clip_norm": 0,
     "optimizer.backbone_factor": 0,
@@ -53,7 +61,15 @@ _AT_LEAST = {
     "phantom.max_epochs": 1,
 }
 _ABOVE_ZERO = ("optimizer.learning_rate", "checkpoint.every_minutes", "split.val", "split.test")
-_SHARE = ("label_smoothing", "optimizer.momentum", "augment.zoom", "augment.contrast", "split.val", "split.calib")
+_SHARE = (
+    "label_smoothing",
+    "optimizer.momentum",
+    "augment.zoom",
+    "augment.contrast",
+    "augment.cutout",
+    "split.val",
+    "split.calib",
+)
 
 
 def check(config: ConfigDict) -> None:
@@ -72,7 +88,9 @@ def check(config: ConfigDict) -> None:
         _demand(config, field, lambda v: 0 <= v < 1, "in [0, 1)")
     if "dropout" in config.model:
         _demand(config, "model.dropout", lambda v: 0 <= v < 1, "in [0, 1)")
-    _demand(config, "schedule.decay_factor", lambda v: 0 < v <= 1, "in (0, 1]")
+    for field in ("schedule.decay_factor", "augment.crop"):
+        _demand(config, field, lambda v: 0 < v <= 1, "in (0, 1]")
+    _demand(config, "augment.shear", lambda v: 0 <= v < 90, "in [0, 90) degrees")
     _check_split(config)
     datasets.find_dataset(config.data.name)
     if config.split.file and not pathlib.Path(config.split.file).is_file():
@@ -133,7 +151,23 @@ def resolve(config: ConfigDict) -> ConfigDict:
         config.trainable = "all" if config.weights == "none" else "head"
     if config.normalization == "auto":
         config.normalization = "train" if config.weights == "none" else "imagenet"
+    _check_trainable(config)
     return config.lock()
+
+
+def _check_trainable(config: ConfigDict) -> None:
+    """Refuse what a frozen backbone makes impossible, once it is decided what is trained."""
+    for name in ("mixup", "cutmix"):
+        if config.trainable == "head" and config.augment[name]:
+            raise UserError(
+                f"config.augment.{name}={config.augment[name]} blends images anew in every step, but with "
+                'config.trainable="head" their features are computed once: set it to 0, or train more than the head.'
+            )
+    if config.trainable != "all" and config.data.input_columns:
+        raise UserError(
+            f"config.data.input_columns={tuple(config.data.input_columns)!r} enter at the first layer, which "
+            f'config.trainable="{config.trainable}" does not train: set config.trainable="all".'
+        )
 
 
 def short_hash(config: ConfigDict) -> str:

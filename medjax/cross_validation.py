@@ -1,4 +1,4 @@
-"""All folds of an experiment, one after the other, judged as one: every image is predicted by the run that never saw it."""
+"""All folds of an experiment, one after the other, judged as one: each image is predicted by the run that never saw it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SPLIT = "test, all folds"
 def cross_validate(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -> dict[str, Any]:
     """Run every fold of a resolved config in `workdir`/fold0, fold1, …, then pool what they say of their test images.
 
-    A fold that was finished before is only evaluated again. Writes predictions_test.csv, evaluation.json and report.html.
+    A fold that was finished before is only evaluated again. Writes predictions_test.csv, evaluation.json, report.html.
 
     Returns:
       What evaluation.json holds: the pooled figures, and under "folds" those of each fold.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable
 from typing import Any, cast
@@ -15,16 +16,20 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from medjax import optim, sharding, steps
-from medjax.errors import UserError
 from medjax.inference import features
+from medjax.inputs import FeatureInput, ImageInput, Input
 from medjax.models import create_model, freezing, weights
 from medjax.models.classifier import Classifier
 from medjax.models.spiking import SpikingHead
 from medjax.models.torchvision import from_state_dict, imagenet_normalization
-from medjax.pipeline import cache, sampler, splits
+from medjax.pipeline import sampler
 from medjax.pipeline.augment import Augmentation
+from medjax.pipeline.balance import Balance, balance
+from medjax.pipeline.categories import Categories, read_categories
+from medjax.pipeline.feed import Batch, Feed, make_feed
 from medjax.pipeline.normalization import channel_statistics
 from medjax.pipeline.table import ImageTable
+from medjax.preparation import Prepared
 from medjax.state import TrainState, count, create_state
 from medjax.terminal import log
 
@@ -34,26 +39,31 @@ class Experiment:
     """Everything a run needs but its progress.
 
     Attributes:
-      table: images and labels on the host.
-      splits: name -> indices into the table, int64, sorted.
+      prepared: table, splits and audit.
       state: at step 0.
       steps_per_epoch: optimizer steps.
-      train_step: (state, indices) -> (state, sums); trains on `table` or on the features made of it.
-      val_logits: (variables, indices) -> logits of the route that is trained on, for validation in an epoch.
-      logits: (variables, indices) -> logits of the whole model, from the images.
-      spikes: (variables, indices) -> see `steps.make_spike_step`; None where the network does not spike.
+      order: step -> the rows of the table it trains on, int32 [B].
+      images: feed of the images.
+      examples: feed of what is trained on: the images, or the features made of them.
+      train_step: (state, batch of `examples`) -> (state, sums).
+      val_logits: (variables, batch of `examples`) -> logits of the route that is trained on, to validate an epoch.
+      logits: (variables, batch of `images`) -> logits of the whole model. Both kinds are those of the natural mixture
+        of classes, whatever mixture was trained on.
+      spikes: (variables, batch of `images`) -> see `steps.make_spike_step`; None where the network does not spike.
       preprocessing: how an image becomes the model's input, as JSON.
       learning_rate: step -> learning rate, before `lr_scale`.
     """
 
-    table: ImageTable
-    splits: dict[str, np.ndarray]
+    prepared: Prepared
     state: TrainState
     steps_per_epoch: int
-    train_step: Callable[[TrainState, np.ndarray], tuple[TrainState, dict[str, jax.Array]]]
-    val_logits: Callable[[Any, np.ndarray], jax.Array]
-    logits: Callable[[Any, np.ndarray], jax.Array]
-    spikes: Callable[[Any, np.ndarray], jax.Array] | None
+    order: Callable[[int], np.ndarray]
+    images: Feed
+    examples: Feed
+    train_step: Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
+    val_logits: Callable[[Any, Batch], jax.Array]
+    logits: Callable[[Any, Batch], jax.Array]
+    spikes: Callable[[Any, Batch], jax.Array] | None
     preprocessing: dict[str, Any]
     learning_rate: Callable[[int], Any]
 
@@ -70,112 +80,86 @@ def check(config: ConfigDict) -> None:
     sharding.check_batch_size(config.batch_size, sharding.make_mesh())
 
 
-def build(config: ConfigDict, workdir: pathlib.Path) -> Experiment:
-    """Build the experiment of a resolved config; data is prepared and weights are fetched where needed.
+def build(config: ConfigDict, prepared: Prepared, workdir: pathlib.Path) -> Experiment:
+    """Build the experiment of a resolved config on its prepared images; weights are fetched where needed.
 
     Raises:
       UserError: the data, the weights or a value that only they can judge is wrong.
     """
     mesh = sharding.make_mesh()
-    table = _load_table(config)
-    parts = _load_splits(config, workdir, table)
-    inputs = _make_inputs(config, table, parts["train"])
-    model, variables = _make_model(config, table)
+    table, parts = prepared.table, prepared.splits
+    categories = read_categories(table, config.data.input_columns)
+    inputs = _make_inputs(config, table, parts["train"], categories)
+    even = balance(
+        table.labels[parts["train"]],
+        len(table.class_names),
+        class_weights=config.class_weights,
+        sampling=config.sampling,
+    )
+    model, variables = _make_model(config, table, inputs)
     per_epoch = sampler.steps_per_epoch(len(parts["train"]), config.batch_size)
     schedule, optimizer = _make_optimizer(config, per_epoch)
     state = sharding.replicate(create_state(variables, optimizer, freezing.trained_rule(model, config.trainable)), mesh)
-    images, labels = sharding.replicate((jnp.asarray(table.images), jnp.asarray(table.labels)), mesh)
-    whole = _on(steps.make_predict_step(model, inputs, mesh), images)
-    examples, route, val_logits = images, cast(steps.Input, inputs), whole
+    feed = functools.partial(
+        make_feed, labels=table.labels, categories=categories.codes, placement=config.data.placement, mesh=mesh
+    )
+    images = feed(table.images)
+    whole = steps.make_predict_step(model, inputs, mesh, even.correction)
+    examples, route, val_logits = images, cast(Input, inputs), whole
     if config.trainable == "head":
-        examples = sharding.replicate(
-            jnp.asarray(_features(config, workdir, table, parts, model, inputs, state, images, mesh)), mesh
-        )
-        route = steps.FeatureInput(inputs.dtype)
-        val_logits = _on(steps.make_predict_step(model, route, mesh), examples)
-    train = steps.make_train_step(model, route, optimizer, config.label_smoothing, mesh)
+        examples = feed(_features(config, workdir, table, parts, model, inputs, state, images, mesh))
+        route = FeatureInput(inputs.dtype)
+        val_logits = steps.make_predict_step(model, route, mesh, even.correction)
+    train = steps.make_train_step(model, route, optimizer, config.label_smoothing, mesh, even.weights)
     key = sharding.replicate(jax.random.key(config.seed), mesh)
     _announce(config, table, parts, state, mesh)
     return Experiment(
-        table=table,
-        splits=parts,
+        prepared=prepared,
         state=state,
         steps_per_epoch=per_epoch,
-        train_step=lambda state, indices: train(state, examples, labels, indices, key),
+        order=sampler.order(config.sampling, config.seed, parts["train"], table.labels, config.batch_size),
+        images=images,
+        examples=examples,
+        train_step=lambda state, batch: train(state, batch, key),
         val_logits=val_logits,
         logits=whole,
-        spikes=_on(steps.make_spike_step(model, inputs, mesh), images) if isinstance(model.head, SpikingHead) else None,
-        preprocessing={
-            "image_size": config.data.image_size,
-            "channels": config.data.channels,
-            "fit": config.data.fit,
-            "mean": list(inputs.mean),
-            "std": list(inputs.std),
-        },
+        spikes=steps.make_spike_step(model, inputs, mesh) if isinstance(model.head, SpikingHead) else None,
+        preprocessing=_preprocessing(config, inputs, categories, even),
         learning_rate=schedule,
     )
 
 
-def _on(predict: Callable[..., jax.Array], examples: jax.Array) -> Callable[[Any, np.ndarray], jax.Array]:
-    return lambda variables, indices: predict(variables, examples, indices)
-
-
-def _load_table(config: ConfigDict) -> ImageTable:
-    data = config.data
-    return cache.load_table(
-        data.name,
-        source=pathlib.Path(data.path) if data.path else None,
-        image_size=data.image_size,
-        channels=data.channels,
-        fit=data.fit,
-        on_bad_image=data.on_bad_image,
-        cache_dir=pathlib.Path(data.cache),
-        options=data.options.to_dict(),
-        progress=True,
-    )
-
-
-def _load_splits(config: ConfigDict, workdir: pathlib.Path, table: ImageTable) -> dict[str, np.ndarray]:
-    """The run's own splits.json if it has one, else the given one, else newly drawn; the run keeps a copy."""
-    own = workdir / "splits.json"
-    if own.exists():
-        return splits.read_splits(own, table)
-    if config.split.file:
-        parts = splits.read_splits(pathlib.Path(config.split.file), table, same_pixels=False)
-        lacking = [name for name in ("train", "val", "test") if not len(parts.get(name, ()))]
-        if lacking:
-            raise UserError(
-                f"{config.split.file} has no images in {', '.join(lacking)}: a run needs train, val and test."
-            )
-        splits.write_splits(own, parts, table)
-        return parts
-    how: dict[str, Any] = {
-        "fractions": {"val": config.split.val, "test": config.split.test},
-        "seed": config.split.seed,
+def _preprocessing(config: ConfigDict, inputs: ImageInput, categories: Categories, even: Balance) -> dict[str, Any]:
+    return {
+        "image_size": config.data.image_size,
+        "channels": config.data.channels,
+        "fit": config.data.fit,
+        "mean": list(inputs.mean),
+        "std": list(inputs.std),
+        "input_columns": {name: list(values) for name, values in categories.values.items()},
+        "prior_correction": even.to_json(),
     }
-    parts = splits.make_splits(table.labels, table.group_ids, class_names=table.class_names, **how)
-    splits.write_splits(own, parts, table, **how)
-    return parts
 
 
-def _make_inputs(config: ConfigDict, table: ImageTable, train: np.ndarray) -> steps.ImageInput:
+def _make_inputs(config: ConfigDict, table: ImageTable, train: np.ndarray, categories: Categories) -> ImageInput:
     if config.normalization == "imagenet":
         mean, std = imagenet_normalization(config.data.channels)
     else:
         mean, std = channel_statistics(table.images, train)
-    return steps.ImageInput(mean, std, Augmentation(**config.augment), jnp.dtype(config.dtype))
+    augmentation = Augmentation(**config.augment)
+    return ImageInput(mean, std, augmentation, jnp.dtype(config.dtype), categories.counts)
 
 
-def _make_model(config: ConfigDict, table: ImageTable) -> tuple[Classifier, Any]:
+def _make_model(config: ConfigDict, table: ImageTable, inputs: ImageInput) -> tuple[Classifier, Any]:
     """The model, its frozen stages in inference mode, and its variables: drawn from the seed, then ported weights."""
     model = create_model(num_classes=len(table.class_names), dtype=jnp.dtype(config.dtype), **config.model)
     model = freezing.freeze(model, config.trainable)
-    images = jnp.zeros((1, *table.images.shape[1:]), config.dtype)
+    images = jnp.zeros((1, *table.images.shape[1:3], inputs.channels), config.dtype)
     variables = jax.jit(model.init)(jax.random.key(config.seed), images)
     if config.weights == "none":
         return model, variables
     file = weights.find_weights(config.weights, config.model.name)
-    return model, from_state_dict(weights.read_state_dict(file), variables)
+    return model, from_state_dict(weights.read_state_dict(file), variables, planes=sum(inputs.categories))
 
 
 def _make_optimizer(config: ConfigDict, per_epoch: int) -> tuple[optax.Schedule, optax.GradientTransformation]:
@@ -198,6 +182,7 @@ def _features(config, workdir, table, parts, model, inputs, state, images, mesh)
         steps.make_feature_step(model, inputs, mesh),
         state.variables,
         images,
+        len(table),
         plain=parts["val"],
         augmented=parts["train"],
         views=config.feature_views,

@@ -16,13 +16,11 @@ from medjax.inference.predictions import collect, log_probabilities
 from medjax.inference.spikes import spike_statistics
 from medjax.pipeline.partition import one_per_group
 from medjax.pipeline.table import ImageTable
-from medjax.preparation import Prepared
 from medjax.run_folder import write_json
 
 
 def judge(
     experiment: Experiment,
-    prepared: Prepared,
     workdir: pathlib.Path,
     variables: Any,
     *,
@@ -32,12 +30,11 @@ def judge(
 ) -> dict[str, Any]:
     """Predict every image of val, calib and test once, with the whole model, and write what follows from it.
 
-    Writes predictions_<split>.csv, preprocessing.json, evaluation.json and report.html. Where whole groups of copies are
-    judged, as in a publisher's test set, the figures of test are also given with one image a group.
+    Writes predictions_<split>.csv, preprocessing.json, evaluation.json and report.html. Where whole groups of copies
+    are judged, as in a publisher's test set, the figures of test are also given with one image a group.
 
     Args:
-      experiment: the compiled model.
-      prepared: the table, its splits and their unit.
+      experiment: the images, their splits and the compiled model.
       workdir: the run's folder.
       variables: of the best checkpoint.
       step: that checkpoint's.
@@ -47,11 +44,13 @@ def judge(
     Returns:
       What evaluation.json holds.
     """
-    table, results = prepared.table, {}
+    prepared, results = experiment.prepared, {}
+    table = prepared.table
+    predict = functools.partial(experiment.logits, variables)
     for split, indices in prepared.splits.items():
         if split == "train":
             continue
-        logits = collect(functools.partial(experiment.logits, variables), indices, batch_size, f"predicting {split}")
+        logits = collect(predict, experiment.images, indices, batch_size, f"predicting {split}")
         predictions = to_predictions(table, indices, logits)
         write_csv(workdir / f"predictions_{split}.csv", predictions)
         if split != "calib":
@@ -74,7 +73,9 @@ def judge(
     }
     if experiment.spikes:
         spikes = functools.partial(experiment.spikes, variables)
-        evaluation["spiking"] = spike_statistics(spikes, experiment.splits["test"], batch_size, table.class_names)
+        evaluation["spiking"] = spike_statistics(
+            spikes, experiment.images, prepared.splits["test"], batch_size, table.class_names
+        )
     write_json(workdir / "preprocessing.json", experiment.preprocessing)
     write_json(workdir / "evaluation.json", evaluation)
     rows = {str(name): row for row, name in enumerate(table.image_ids)} if images else {}

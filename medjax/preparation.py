@@ -122,7 +122,9 @@ def _load_splits(
     official = table.columns.get(OFFICIAL_COLUMN)
     drawn = draw(table.labels, grouped.group_ids, official, class_names=table.class_names, **how)
     removed = table.image_ids[drawn.removed].tolist()
-    split_file.write_splits(own, drawn.splits, table, how={**how, "near_copies": config.split.near_copies}, removed=removed)
+    split_file.write_splits(
+        own, drawn.splits, table, how={**how, "near_copies": config.split.near_copies}, removed=removed
+    )
     if removed:
         log.info(f"{len(removed):,} images share a group with an image that is judged and are left out of training")
     return drawn.splits

@@ -61,7 +61,9 @@ def environment() -> dict[str, Any]:
         "devices": [f"{d.platform}:{d.device_kind}" for d in jax.devices()],
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "git_revision": _git_revision(),
-        "command": shlex.join(["python", "-m", f"medjax.{pathlib.Path(sys.argv[0]).stem}", *without_paths(sys.argv[1:])]),
+        "command": shlex.join(
+            ["python", "-m", f"medjax.{pathlib.Path(sys.argv[0]).stem}", *without_paths(sys.argv[1:])]
+        ),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -10,7 +11,6 @@ import time
 from typing import Any
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
@@ -24,7 +24,6 @@ from medjax.evaluation.summary import summary_table
 from medjax.experiment import Experiment
 from medjax.inference.predictions import collect, loss_and_accuracy
 from medjax.judge import judge
-from medjax.pipeline.sampler import batch_indices
 from medjax.preparation import prepare
 from medjax.run_folder import open_run
 from medjax.state import TrainState
@@ -86,8 +85,7 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path, *, images: boo
     experiments.check(config)
     open_run(workdir, settings)
     log.info(f"run folder: {workdir}")
-    prepared = prepare(config, workdir, images=images)
-    experiment = experiments.build(config, prepared, workdir)
+    experiment = experiments.build(config, prepare(config, workdir, images=images), workdir)
     mode = "min" if config.early_stopping.metric == "val_loss" else "max"
     with Checkpoints(workdir / "checkpoints", mode) as checkpoints:
         state, progress = _restore(config, experiment, checkpoints, mode)
@@ -96,9 +94,7 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path, *, images: boo
         best = checkpoints.best_step
         assert best is not None, "an epoch has ended, so there is a best one"
         state, _ = checkpoints.restore(best, like=experiment.state)
-    evaluation = judge(
-        experiment, prepared, workdir, state.variables, step=best, batch_size=config.batch_size, images=images
-    )
+    evaluation = judge(experiment, workdir, state.variables, step=best, batch_size=config.batch_size, images=images)
     print(summary_table(evaluation))
     print(f"report: {workdir / 'report.html'}")
     return evaluation
@@ -157,30 +153,33 @@ def _train_epoch(
     bar: tqdm,
 ) -> TrainState:
     """Train to the end of the epoch that `progress` is in; save every `checkpoint.every_minutes`."""
-    train, batch_size = experiment.splits["train"], config.batch_size
     sums, saved = None, time.monotonic()
-    while True:
-        indices = batch_indices(config.seed, progress.step, len(train), batch_size)
-        state, next_sums = experiment.train_step(state, train[indices].astype(np.int32))
-        progress.add(sums)  # of the step before this one, so that the device never waits for the host
-        sums, progress.step = next_sums, progress.step + 1
-        bar.update(batch_size)
-        if progress.sums:
-            bar.set_postfix(progress.means(), refresh=False)
-        if progress.step % experiment.steps_per_epoch == 0:
-            progress.add(sums)
-            return state
-        if time.monotonic() - saved > 60 * config.checkpoint.every_minutes:
-            progress.add(sums)
-            checkpoints.save(state, progress.to_json())
-            sums, saved = None, time.monotonic()
+    left = experiment.steps_per_epoch - progress.step % experiment.steps_per_epoch
+    order = map(experiment.order, range(progress.step, progress.step + left))
+    with contextlib.closing(experiment.examples.ahead(order)) as batches:
+        for batch in batches:
+            state, next_sums = experiment.train_step(state, batch)
+            progress.add(sums)  # of the step before this one, so that the device never waits for the host
+            sums, progress.step = next_sums, progress.step + 1
+            bar.update(config.batch_size)
+            if progress.sums:
+                bar.set_postfix(progress.means(), refresh=False)
+            unsaved = time.monotonic() - saved > 60 * config.checkpoint.every_minutes
+            if unsaved and progress.step % experiment.steps_per_epoch:
+                progress.add(sums)
+                checkpoints.save(state, progress.to_json())
+                sums, saved = None, time.monotonic()
+    progress.add(sums)
+    return state
 
 
 def _validate(config: ConfigDict, experiment: Experiment, state: TrainState, progress: Progress) -> dict[str, Any]:
     """Return the epoch's row of metrics.jsonl."""
-    val = experiment.splits["val"]
-    logits = collect(functools.partial(experiment.val_logits, state.variables), val, config.batch_size)
-    val_loss, val_accuracy = loss_and_accuracy(logits, experiment.table.labels[val])
+    val = experiment.prepared.splits["val"]
+    logits = collect(
+        functools.partial(experiment.val_logits, state.variables), experiment.examples, val, config.batch_size
+    )
+    val_loss, val_accuracy = loss_and_accuracy(logits, experiment.prepared.table.labels[val])
     means = progress.means()
     return {
         "epoch": progress.step // experiment.steps_per_epoch,

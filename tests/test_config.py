@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 from configs import resnet50_brain
 from medjax import config as configuration
 from medjax.errors import UserError
+from medjax.pipeline.augment import Augmentation
 
 
 @pytest.fixture
@@ -41,6 +42,17 @@ def change(config, field, value):
         ("data.image_size", 0),
         ("feature_views", 0),
         ("dtype", "float16"),
+        ("data.placement", "gpu"),
+        ("sampling", "even"),
+        ("class_weights", "inverse"),
+        ("augment.crop", 0.0),
+        ("augment.crop", 1.1),
+        ("augment.shear", 90.0),
+        ("augment.gamma", -0.1),
+        ("augment.noise", -0.1),
+        ("augment.cutout", 1.0),
+        ("augment.mixup", -1.0),
+        ("augment.cutmix", -1.0),
     ],
 )
 def test_an_impossible_value_is_one_line_that_names_field_and_value(config, field, value):
@@ -112,3 +124,28 @@ def test_the_hash_follows_the_values():
     first, second = ConfigDict({"a": 1}), ConfigDict({"a": 2})
     assert configuration.short_hash(first) == configuration.short_hash(ConfigDict({"a": 1}))
     assert configuration.short_hash(first) != configuration.short_hash(second)
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_blending_needs_more_than_a_head_to_train(config, name):
+    pathlib.Path("images").mkdir()
+    config.data.path = "images"
+    config.augment[name] = 0.2
+    with pytest.raises(UserError, match=f"config.augment.{name}=0.2"):
+        configuration.resolve(config)
+    config.trainable = "from:layer4"
+    configuration.resolve(config)
+
+
+@pytest.mark.parametrize("trainable", ["head", "from:layer4"])
+def test_input_columns_need_the_first_layer_to_be_trained(config, trainable):
+    pathlib.Path("images").mkdir()
+    config.data.path, config.trainable, config.data.input_columns = "images", trainable, ("level",)
+    with pytest.raises(UserError, match=r"config\.data\.input_columns=\('level',\)"):
+        configuration.resolve(config)
+    config.trainable = "all"
+    configuration.resolve(config)
+
+
+def test_without_augmentation_every_switch_is_off():
+    assert Augmentation(**resnet50_brain.no_augmentation()) == Augmentation()

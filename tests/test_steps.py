@@ -7,14 +7,17 @@ from flax import linen as nn
 
 from medjax import sharding, steps
 from medjax.inference.predictions import collect
+from medjax.inputs import FeatureInput, ImageInput
 from medjax.models.classifier import Classifier
 from medjax.models.head import DenseHead
 from medjax.models.layers import BatchNorm
 from medjax.pipeline.augment import Augmentation
+from medjax.pipeline.feed import Batch, DeviceFeed
 from medjax.state import create_state
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 4, 4, 1), np.uint8)
-LABELS = jnp.asarray(np.arange(12) % 3, jnp.int32)
+LABELS = np.arange(12, dtype=np.int32) % 3
+NOTHING = np.zeros((12, 0), np.int32)
 KEY = jax.random.key(0)
 
 
@@ -27,35 +30,30 @@ class TinyBackbone(nn.Module):
 def build(is_trained=lambda path: True, optimizer=None, dropout=0.0, augmentation=None, mean=(0.5,), std=(0.25,)):
     optimizer = optimizer or optax.sgd(0.1)
     model = Classifier(TinyBackbone(), DenseHead(3, (4,), (dropout,)))
-    inputs = steps.ImageInput(mean, std, augmentation or Augmentation())
+    inputs = ImageInput(mean, std, augmentation or Augmentation())
     mesh = sharding.make_mesh()
     variables = model.init(jax.random.key(1), jnp.zeros((1, 4, 4, 1)))
     state = sharding.replicate(create_state(variables, optimizer, is_trained), mesh)
     return model, inputs, state, steps.make_train_step(model, inputs, optimizer, 0.0, mesh), mesh
 
 
-def indices(*values):
-    return np.array(values, np.int32)
-
-
-def test_inputs_are_scaled_by_the_range_of_their_type_and_normalised():
-    inputs = steps.ImageInput((0.5,), (0.25,), Augmentation())
-    np.testing.assert_allclose(inputs(jnp.array([0, 255], jnp.uint8)[:, None]), [[-2], [2]])
-    np.testing.assert_allclose(inputs(jnp.array([0, 65535], jnp.uint16)[:, None]), [[-2], [2]])
+def batch(*indices):
+    chosen = np.array(indices, np.int32)
+    return Batch(*map(jnp.asarray, (IMAGES[chosen], LABELS[chosen], NOTHING[chosen], chosen)))
 
 
 def test_one_sgd_step_equals_the_gradient_by_hand():
     model, inputs, state, train_step, _ = build()
-    chosen = indices(3, 0, 7, 5)
+    chosen = batch(3, 0, 7, 5)
 
     def loss(params):
         variables = {"params": params, "batch_stats": state.batch_stats}
-        logits, _ = model.apply(variables, inputs(jnp.asarray(IMAGES[chosen])), train=True, mutable=["batch_stats"])
-        return optax.softmax_cross_entropy_with_integer_labels(logits, LABELS[chosen]).mean()
+        logits, _ = model.apply(variables, inputs(chosen), train=True, mutable=["batch_stats"])
+        return optax.softmax_cross_entropy_with_integer_labels(logits, chosen.labels).mean()
 
     value, grads = jax.value_and_grad(loss)(state.params)
     expected = jax.tree.map(lambda p, g: p - 0.1 * g, state.params, grads)
-    new_state, sums = train_step(state, IMAGES, LABELS, chosen, KEY)
+    new_state, sums = train_step(state, chosen, KEY)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), new_state.params, expected)
     np.testing.assert_allclose(sums["loss"], 4 * value, rtol=1e-5)
     assert (int(sums["count"]), int(new_state.step)) == (4, 1)
@@ -64,7 +62,7 @@ def test_one_sgd_step_equals_the_gradient_by_hand():
 def test_what_is_frozen_stays_to_the_bit_and_the_rest_moves():
     _, _, state, train_step, _ = build(is_trained=lambda path: path[0] == "head")
     before = jax.tree.map(np.array, state)
-    after, _ = train_step(state, IMAGES, LABELS, indices(0, 1, 2, 3), KEY)
+    after, _ = train_step(state, batch(0, 1, 2, 3), KEY)
     jax.tree.map(np.testing.assert_array_equal, after.frozen, before.frozen)
     assert not np.array_equal(after.params["head"]["fc"]["kernel"], before.params["head"]["fc"]["kernel"])
 
@@ -72,8 +70,8 @@ def test_what_is_frozen_stays_to_the_bit_and_the_rest_moves():
 def test_lr_scale_scales_the_update():
     _, _, state, train_step, _ = build()
     before = jax.tree.map(np.array, state.params)
-    full, _ = train_step(jax.tree.map(jnp.copy, state), IMAGES, LABELS, indices(0, 1, 2, 3), KEY)
-    half, _ = train_step(state.replace(lr_scale=jnp.float32(0.5)), IMAGES, LABELS, indices(0, 1, 2, 3), KEY)
+    full, _ = train_step(jax.tree.map(jnp.copy, state), batch(0, 1, 2, 3), KEY)
+    half, _ = train_step(state.replace(lr_scale=jnp.float32(0.5)), batch(0, 1, 2, 3), KEY)
     for a, b, c in zip(*map(jax.tree.leaves, (before, full.params, half.params)), strict=True):
         np.testing.assert_allclose(a + (b - a) / 2, c, atol=1e-6)
 
@@ -82,8 +80,8 @@ def test_dropout_and_augmentation_follow_from_seed_and_step_alone():
     options = {"dropout": 0.5, "augmentation": Augmentation(brightness=0.3)}
     _, _, state, train_step, _ = build(**options)
     copies = [jax.tree.map(jnp.copy, state) for _ in range(3)]
-    same = [train_step(copy, IMAGES, LABELS, indices(0, 1, 2, 3), KEY)[1]["loss"] for copy in copies[:2]]
-    later = train_step(copies[2].replace(step=jnp.int32(7)), IMAGES, LABELS, indices(0, 1, 2, 3), KEY)[1]["loss"]
+    same = [train_step(copy, batch(0, 1, 2, 3), KEY)[1]["loss"] for copy in copies[:2]]
+    later = train_step(copies[2].replace(step=jnp.int32(7)), batch(0, 1, 2, 3), KEY)[1]["loss"]
     assert same[0] == same[1]
     assert same[0] != later
 
@@ -92,31 +90,63 @@ def test_predictions_are_those_of_inference_mode_for_every_row_in_order():
     model, inputs, state, _, mesh = build()
     predict = steps.make_predict_step(model, inputs, mesh)
     rows = np.array([5, 1, 11, 0, 7])
-    logits = collect(lambda padded: predict(state.variables, IMAGES, padded), rows, batch_size=2)
-    expected = model.apply(state.variables, inputs(jnp.asarray(IMAGES[rows])))
+    logits = collect(lambda fed: predict(state.variables, fed), DeviceFeed(IMAGES, LABELS, NOTHING, mesh), rows, 2)
+    expected = model.apply(state.variables, inputs(batch(*rows)))
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
-def test_a_view_is_picked_by_the_key_and_the_plain_one_without():
-    table = jnp.arange(24.0).reshape(2, 3, 4)
-    route = steps.FeatureInput()
-    np.testing.assert_array_equal(route(table), table[:, 0])
-    keys = jax.random.split(KEY, 64)
-    picked = route(jnp.tile(table[:1], (64, 1, 1)), keys)
-    assert {int(row[0]) for row in picked} == {0, 4, 8}
+def test_predictions_are_corrected_for_the_prior():
+    model, inputs, state, _, mesh = build()
+    plain = steps.make_predict_step(model, inputs, mesh)(state.variables, batch(0, 1))
+    corrected = steps.make_predict_step(model, inputs, mesh, np.array([1.0, -2.0, 0.5]))(state.variables, batch(0, 1))
+    np.testing.assert_allclose(corrected - plain, np.tile([1, -2, 0.5], (2, 1)), atol=1e-6)
+
+
+def test_class_weights_weigh_the_loss_and_its_gradient():
+    weights = np.array([0.5, 1.0, 3.0])
+    model, inputs, state, _, mesh = build()
+    chosen = batch(0, 1, 2, 5)
+
+    def loss(params):
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        logits, _ = model.apply(variables, inputs(chosen), train=True, mutable=["batch_stats"])
+        each = optax.softmax_cross_entropy_with_integer_labels(logits, chosen.labels)
+        return (each * jnp.array([0.5, 1.0, 3.0, 3.0])).mean()
+
+    value, grads = jax.value_and_grad(loss)(state.params)
+    expected = jax.tree.map(lambda p, g: p - 0.1 * g, state.params, grads)
+    weighted = steps.make_train_step(model, inputs, optax.sgd(0.1), 0.0, mesh, weights)
+    after, sums = weighted(state, chosen, KEY)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), after.params, expected)
+    np.testing.assert_allclose(sums["loss"], 4 * value, rtol=1e-5)
+
+
+def test_blended_images_are_counted_against_the_class_with_the_larger_share(monkeypatch):
+    shares = jnp.array([0.9, 0.2, 0.5, 0.4])
+    monkeypatch.setattr(ImageInput, "mix", lambda self, x, keys: (x, shares))
+    model, inputs, state, train_step, _ = build(augmentation=Augmentation(mixup=1.0), optimizer=optax.sgd(0.0))
+    chosen = batch(0, 1, 2, 5)  # labels 0, 1, 2, 2: what counts is 0, 2, 2, 0
+    variables = {"params": state.params, "batch_stats": state.batch_stats}
+    logits, _ = model.apply(variables, inputs(chosen), train=True, mutable=["batch_stats"])
+    targets = np.array([[0.9, 0.1, 0], [0, 0.2, 0.8], [0, 0, 1], [0.6, 0, 0.4]])
+    expected = (logits.argmax(axis=-1) == jnp.array([0, 2, 2, 0])).sum()
+    loss = optax.softmax_cross_entropy(logits, targets).sum()
+    _, sums = train_step(state, chosen, KEY)
+    assert int(sums["correct"]) == int(expected)
+    np.testing.assert_allclose(sums["loss"], loss, rtol=1e-5)
 
 
 def test_features_and_head_together_equal_the_whole_model():
     model, inputs, state, _, mesh = build()
-    rows = indices(0, 3, 6, 9)
-    features = steps.make_feature_step(model, inputs, mesh)(state.variables, IMAGES, rows, None)
-    classify = steps.make_predict_step(model, steps.FeatureInput(), mesh)
-    whole = steps.make_predict_step(model, inputs, mesh)(state.variables, IMAGES, rows)
-    np.testing.assert_allclose(classify(state.variables, features[:, None], indices(0, 1, 2, 3)), whole, atol=1e-6)
+    rows = batch(0, 3, 6, 9)
+    features = steps.make_feature_step(model, inputs, mesh)(state.variables, rows, None)
+    classify = steps.make_predict_step(model, FeatureInput(), mesh)
+    whole = steps.make_predict_step(model, inputs, mesh)(state.variables, rows)
+    np.testing.assert_allclose(classify(state.variables, rows._replace(rows=features[:, None])), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_logits_come_out_in_float32(dtype):
     model, _, state, _, mesh = build()
-    inputs = steps.ImageInput((0.5,), (0.25,), Augmentation(), dtype)
-    assert steps.make_predict_step(model, inputs, mesh)(state.variables, IMAGES, indices(0, 1)).dtype == jnp.float32
+    inputs = ImageInput((0.5,), (0.25,), Augmentation(), dtype)
+    assert steps.make_predict_step(model, inputs, mesh)(state.variables, batch(0, 1)).dtype == jnp.float32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import pathlib
 
@@ -9,6 +10,7 @@ import jax
 import numpy as np
 
 from medjax.inference.predictions import collect
+from medjax.pipeline.feed import Feed
 from medjax.state import Params
 
 
@@ -16,7 +18,8 @@ def load_or_compute(
     file: pathlib.Path,
     step,
     variables: Params,
-    examples: jax.Array,
+    feed: Feed,
+    rows: int,
     *,
     plain: np.ndarray,
     augmented: np.ndarray,
@@ -31,13 +34,14 @@ def load_or_compute(
       file: .npy; written when missing or when it belongs to other weights, images or views.
       step: compiled by `steps.make_feature_step`.
       variables: of the whole model.
-      examples: image table on the device, [N, H, W, C].
+      feed: of the images.
+      rows: N of the table.
       plain: indices whose plain view alone is wanted (validation).
       augmented: indices of the training images.
       views: V; with 1 the training images have their plain view, with more V augmented ones.
       seed: of the augmentation.
       batch_size: images a step.
-      table_hash: of the image table's content.
+      table_hash: of what the feed gives.
 
     Returns:
       float32 [N, V, F]; rows of neither list are zero.
@@ -49,7 +53,7 @@ def load_or_compute(
     mark = file.with_suffix(".sha256")
     if file.exists() and mark.exists() and mark.read_text().strip() == key:
         return np.load(file, allow_pickle=False)
-    features = _compute(step, variables, examples, plain, augmented, views, seed, batch_size)
+    features = _compute(step, variables, feed, rows, plain, augmented, views, seed, batch_size)
     mark.unlink(missing_ok=True)
     part = file.with_suffix(".part.npy")
     np.save(part, features)
@@ -58,16 +62,17 @@ def load_or_compute(
     return features
 
 
-def _compute(step, variables, examples, plain, augmented, views, seed, batch_size) -> np.ndarray:
+def _compute(step, variables, feed, rows, plain, augmented, views, seed, batch_size) -> np.ndarray:
     once = np.concatenate([plain, augmented]) if views == 1 else plain
-    rows = collect(lambda indices: step(variables, examples, indices, None), once, batch_size, "features")
-    features = np.zeros((len(examples), views, rows.shape[1]), np.float32)
-    features[once, 0] = rows
+    found = collect(lambda batch: step(variables, batch, None), feed, once, batch_size, "features")
+    features = np.zeros((rows, views, found.shape[1]), np.float32)
+    features[once, 0] = found
     for view in range(views if views > 1 else 0):
-        root = jax.random.fold_in(jax.random.key(seed), view)
-
-        def one_view(indices, root=root):
-            return step(variables, examples, indices, jax.vmap(lambda i: jax.random.fold_in(root, i))(indices))
-
-        features[augmented, view] = collect(one_view, augmented, batch_size, f"features, view {view + 1} of {views}")
+        root, bar = jax.random.fold_in(jax.random.key(seed), view), f"features, view {view + 1} of {views}"
+        one_view = functools.partial(_augmented, step, variables, root)
+        features[augmented, view] = collect(one_view, feed, augmented, batch_size, bar)
     return features
+
+
+def _augmented(step, variables, root, batch):
+    return step(variables, batch, root)

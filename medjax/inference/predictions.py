@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import jax
 import numpy as np
 from scipy.special import log_softmax
 
+from medjax.pipeline.feed import Batch, Feed
 from medjax.terminal import progress_bar
 
 
@@ -18,11 +20,14 @@ def batches(indices: np.ndarray, batch_size: int):
         yield np.pad(part, (0, batch_size - len(part)), mode="edge").astype(np.int32), len(part)
 
 
-def collect(step: Callable[[np.ndarray], jax.Array], indices: np.ndarray, batch_size: int, bar: str = "") -> np.ndarray:
-    """Run a compiled step over indices and return its rows for each of them, in order.
+def collect(
+    step: Callable[[Batch], jax.Array], feed: Feed, indices: np.ndarray, batch_size: int, bar: str = ""
+) -> np.ndarray:
+    """Run a compiled step over some examples and return its rows for each of them, in order.
 
     Args:
-      step: padded indices int32 [B] -> rows [B, …].
+      step: batch -> rows [B, …].
+      feed: of the examples.
       indices: int [N].
       batch_size: B; the last batch is padded and the padding dropped.
       bar: description of a progress bar; "" shows none.
@@ -31,9 +36,13 @@ def collect(step: Callable[[np.ndarray], jax.Array], indices: np.ndarray, batch_
       [N, …].
     """
     rows = []
-    with progress_bar(len(indices), 0, bar, " images") as shown:
-        for padded, real in batches(indices, batch_size):
-            rows.append(np.asarray(step(padded))[:real])
+    parts = list(batches(indices, batch_size))
+    with (
+        progress_bar(len(indices), 0, bar, " images") as shown,
+        contextlib.closing(feed.ahead(padded for padded, _ in parts)) as fed,
+    ):
+        for batch, (_, real) in zip(fed, parts, strict=True):
+            rows.append(np.asarray(step(batch))[:real])
             if bar:
                 shown.update(real)
     return np.concatenate(rows)

@@ -10,21 +10,27 @@ import numpy as np
 
 from medjax.inference.predictions import collect
 from medjax.models.spiking import dead_outputs
+from medjax.pipeline.feed import Batch, Feed
 from medjax.terminal import log
 
 
 def spike_statistics(
-    step: Callable[[np.ndarray], jax.Array], indices: np.ndarray, batch_size: int, class_names: tuple[str, ...]
+    step: Callable[[Batch], jax.Array],
+    feed: Feed,
+    indices: np.ndarray,
+    batch_size: int,
+    class_names: tuple[str, ...],
 ) -> dict[str, Any]:
     """Return {"mean_spike_rate": {layer: spikes a step and neuron}, "dead_outputs": [class, …]} and warn of the latter.
 
     Args:
-      step: padded indices int32 [B] -> float32 [B, 3 + K], compiled by `steps.make_spike_step`.
+      step: batch -> float32 [B, 3 + K], compiled by `steps.make_spike_step`.
+      feed: of the images.
       indices: int [N], the images to look at.
       batch_size: B.
       class_names: K of them.
     """
-    rows = collect(step, indices, batch_size).astype(np.float64)
+    rows = collect(step, feed, indices, batch_size).astype(np.float64)
     layers = rows.shape[1] - len(class_names)
     dead = dead_outputs(rows[:, layers:], class_names)
     if dead:

@@ -39,16 +39,18 @@ def imagenet_normalization(channels: int) -> tuple[tuple[float, ...], tuple[floa
     return (sum(IMAGENET_MEAN) / 3,) * channels, (sum(IMAGENET_STD) / 3,) * channels
 
 
-def from_state_dict(state: Mapping[str, np.ndarray], variables: Variables) -> dict[str, Any]:
+def from_state_dict(state: Mapping[str, np.ndarray], variables: Variables, planes: int = 0) -> dict[str, Any]:
     """Replace a ResNet's variables by those of a state_dict.
 
     Args:
       state: name -> array of any float dtype. Prefixes that all names share ("module.") are dropped.
       variables: of a ResNet classifier as `init` returns them: {"params", "batch_stats"}.
+      planes: how many of the model's last input channels are no image.
 
     Returns:
       variables with the same shapes and dtypes. The head is that of `state` where all its shapes agree, else the one of
-      `variables`. A first convolution for RGB is fitted to the model's channel count.
+      `variables`. A first convolution for RGB is fitted to the model's image channels; the planes begin without any
+      influence, unless `state` knows them already.
 
     Raises:
       UserError: no ResNet; or missing, extra or mis-shaped names, all counted and the first few given.
@@ -65,7 +67,7 @@ def from_state_dict(state: Mapping[str, np.ndarray], variables: Variables) -> di
         paths = {name: path for name, path in paths.items() if name not in head}
     arrays = {name: _to_flax(state[name], path) for name, path in paths.items() if name in state}
     if "conv1.weight" in arrays:
-        arrays["conv1.weight"] = fit_channels(arrays["conv1.weight"], flat[paths["conv1.weight"]].shape[2])
+        arrays["conv1.weight"] = _fit_input(arrays["conv1.weight"], flat[paths["conv1.weight"]].shape[2], planes)
     _check(state, arrays, {name: flat[path].shape for name, path in paths.items()})
     # jnp.array copies: a donated state must not share memory with what was read.
     return unflatten_dict(flat | {paths[name]: jnp.array(a, flat[paths[name]].dtype) for name, a in arrays.items()})
@@ -100,6 +102,16 @@ def fit_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
     if channels == 1:
         return kernel.sum(axis=2, keepdims=True)
     return kernel[:, :, np.arange(channels) % 3] * (3 / channels)
+
+
+def _fit_input(kernel: np.ndarray, channels: int, planes: int) -> np.ndarray:
+    """Fit the first convolution [h, w, C, O] to the model's channels, the last of which are planes.
+
+    Three channels are taken for RGB, since that is what published weights have.
+    """
+    if not planes or kernel.ndim != 4 or kernel.shape[2] == channels != 3:
+        return fit_channels(kernel, channels)
+    return np.pad(fit_channels(kernel, channels - planes), ((0, 0), (0, 0), (0, planes), (0, 0)))
 
 
 def _without_prefix(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

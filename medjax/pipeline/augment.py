@@ -7,10 +7,14 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from medjax.pipeline import intensity
+from medjax.pipeline.geometry import draw_map, warp
+from medjax.pipeline.mixing import mix
+
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a training image. The defaults are off; each range is symmetric and drawn uniformly.
+    """What may happen to a training image. The defaults are off; a range is symmetric and drawn uniformly.
 
     Attributes:
       flip_horizontal: mirror left and right in half of the draws. Leave it off where laterality matters.
@@ -18,8 +22,15 @@ class Augmentation:
       rotation: largest angle, degrees.
       zoom: largest change of scale; 0.1 draws from [0.9, 1.1].
       shift: largest translation along each axis, as a share of the image's side.
+      shear: largest angle by which columns lean over, degrees.
+      crop: least share of the side that a random window keeps, which then fills the image; 1 is off.
       brightness: largest change, as a share of the full range.
       contrast: largest change of contrast about the image's mean; 0.1 draws from [0.9, 1.1].
+      gamma: largest change of the exponent; 0.5 draws from [1/1.5, 1.5], as often below 1 as above.
+      noise: largest standard deviation of Gaussian noise, as a share of the full range.
+      cutout: side of a black square, as a share of the image's side.
+      mixup: α of the blend with another image and its label, see mixing.py; 0 is off.
+      cutmix: α of the box pasted from another image, see mixing.py; 0 is off.
     """
 
     flip_horizontal: bool = False
@@ -27,81 +38,81 @@ class Augmentation:
     rotation: float = 0.0
     zoom: float = 0.0
     shift: float = 0.0
+    shear: float = 0.0
+    crop: float = 1.0
     brightness: float = 0.0
     contrast: float = 0.0
+    gamma: float = 0.0
+    noise: float = 0.0
+    cutout: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     @property
-    def is_identity(self) -> bool:
-        """Whether nothing can happen."""
-        return self == Augmentation()
+    def mixes(self) -> bool:
+        """Whether images and labels of a batch are blended."""
+        return bool(self.mixup or self.cutmix)
+
+    @property
+    def _warps(self) -> bool:
+        return bool(self.rotation or self.zoom or self.shift or self.shear or self.crop < 1)
 
     def __call__(self, images: jax.Array, keys: jax.Array) -> jax.Array:
-        """Augment a batch.
+        """Augment each image of a batch by itself.
 
         Args:
-          images: float [B, H, W, C] in [0, 1]; outside of the image is 0 (black).
+          images: uint8, uint16 or float in [0, 1], [B, H, W, C]; outside of the image is 0 (black).
           keys: typed random keys [B].
 
         Returns:
           float [B, H, W, C] in [0, 1].
         """
-        return images if self.is_identity else jax.vmap(self._augment_one)(images, keys)
+        if dataclasses.replace(self, mixup=0.0, cutmix=0.0) == Augmentation():
+            return to_unit(images)
+        return jax.vmap(self._augment_one)(images, keys)
+
+    def mix(self, images: jax.Array, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Blend the images of a batch, where `mixes`; see `mixing.mix`."""
+        return mix(images, jax.vmap(lambda key: jax.random.fold_in(key, 2))(keys), self.mixup, self.cutmix)
 
     def _augment_one(self, image: jax.Array, key: jax.Array) -> jax.Array:
         geometry, light = jax.random.split(key)
-        if self.rotation or self.zoom or self.shift:
-            image = warp(image, self._inverse_map(geometry, image.shape))
+        scale = _full_scale(image)
+        if self._warps:
+            image = warp(image, self._draw_map(geometry, image.shape))
         elif self.flip_horizontal or self.flip_vertical:
             flips = jax.random.bernoulli(geometry, shape=(2,))
             image = jnp.where(flips[0] & self.flip_vertical, image[::-1], image)
             image = jnp.where(flips[1] & self.flip_horizontal, image[:, ::-1], image)
+        image = image.astype(jnp.float32) / scale
         if self.brightness or self.contrast:
-            image = self._relight(image, light)
+            image = intensity.relight(image, light, self.brightness, self.contrast)
+        if self.gamma:
+            image = intensity.bend(image, jax.random.fold_in(light, 1), self.gamma)
+        if self.noise:
+            image = intensity.add_noise(image, jax.random.fold_in(light, 2), self.noise)
+        if self.cutout:
+            image = intensity.cut_out(image, jax.random.fold_in(light, 3), self.cutout)
         return image
 
-    def _inverse_map(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        """Draw the map from output to input coordinates about the centre, float [2, 3], pixels (row, column)."""
-        angle, scale, *shift = jax.random.uniform(key, (4,), minval=-1.0, maxval=1.0)
-        flips = jax.random.bernoulli(jax.random.fold_in(key, 1), shape=(2,))
-        signs = jnp.where(flips & jnp.array([self.flip_vertical, self.flip_horizontal]), -1.0, 1.0)
-        theta = jnp.deg2rad(self.rotation) * angle
-        turn = jnp.array([[jnp.cos(theta), -jnp.sin(theta)], [jnp.sin(theta), jnp.cos(theta)]])
-        linear = turn * signs[None, :] / (1 + self.zoom * scale)
-        offset = self.shift * jnp.stack(shift) * jnp.array(shape[:2])
-        return jnp.concatenate([linear, offset[:, None]], axis=1)
-
-    def _relight(self, image: jax.Array, key: jax.Array) -> jax.Array:
-        lift, gain = jax.random.uniform(key, (2,), minval=-1.0, maxval=1.0)
-        mean = image.mean()
-        image = (image - mean) * (1 + self.contrast * gain) + mean + self.brightness * lift
-        return jnp.clip(image, 0.0, 1.0)
+    def _draw_map(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        return draw_map(
+            key,
+            shape,
+            flip_vertical=self.flip_vertical,
+            flip_horizontal=self.flip_horizontal,
+            rotation=self.rotation,
+            zoom=self.zoom,
+            shift=self.shift,
+            shear=self.shear,
+            crop=self.crop,
+        )
 
 
-def warp(image: jax.Array, inverse_map: jax.Array) -> jax.Array:
-    """Resample an image under an affine map, bilinearly; what lies outside is 0.
+def to_unit(images: jax.Array) -> jax.Array:
+    """Scale images to [0, 1] by the range of their type: uint8 or uint16 -> float32; float as it is."""
+    return images if jnp.issubdtype(images.dtype, jnp.floating) else images.astype(jnp.float32) / _full_scale(images)
 
-    Args:
-      image: float [H, W, C].
-      inverse_map: float [2, 3]: input = A · output + t in (row, column) pixels about the image's centre.
 
-    Returns:
-      float [H, W, C].
-    """
-    height, width, channels = image.shape
-    centre = jnp.array([(height - 1) / 2, (width - 1) / 2])
-    grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij"), axis=-1) - centre
-    source = grid @ inverse_map[:, :2].T + inverse_map[:, 2] + centre
-    base = jnp.floor(source)
-    part = source - base
-    # A border of one black pixel makes the outside of the image an ordinary neighbour.
-    padded = jnp.pad(image, ((1, 1), (1, 1), (0, 0))).reshape(-1, channels)
-    corner = base.astype(jnp.int32) + 1
-    result = jnp.zeros_like(image)
-    for down in (0, 1):
-        for right in (0, 1):
-            row = jnp.clip(corner[..., 0] + down, 0, height + 1)
-            column = jnp.clip(corner[..., 1] + right, 0, width + 1)
-            weight_row = part[..., 0] if down else 1 - part[..., 0]
-            weight_column = part[..., 1] if right else 1 - part[..., 1]
-            result += (weight_row * weight_column)[..., None] * padded[row * (width + 2) + column]
-    return result
+def _full_scale(images: jax.Array) -> float:
+    return 1.0 if jnp.issubdtype(images.dtype, jnp.floating) else float(jnp.iinfo(images.dtype).max)

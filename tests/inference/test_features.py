@@ -3,8 +3,12 @@ import numpy as np
 import pytest
 
 from medjax.inference import features
+from medjax.pipeline.feed import HostFeed
+from medjax.sharding import make_mesh
 
-EXAMPLES = jnp.arange(6.0).reshape(6, 1)
+FEED = HostFeed(
+    np.arange(6.0, dtype=np.float32)[:, None], np.zeros(6, np.int32), np.zeros((6, 0), np.int32), make_mesh()
+)
 VARIABLES = {"params": {"w": jnp.ones(2)}}
 
 
@@ -14,10 +18,9 @@ class Step:
     def __init__(self):
         self.calls = 0
 
-    def __call__(self, variables, examples, indices, keys=None):
+    def __call__(self, variables, batch, root):
         self.calls += 1
-        mark = jnp.zeros(len(indices)) if keys is None else jnp.ones(len(indices))
-        return jnp.stack([examples[indices, 0], mark], axis=1)
+        return jnp.stack([batch.rows[:, 0], jnp.full(len(batch.indices), root is not None, jnp.float32)], axis=1)
 
 
 def compute(folder, step, views=1, variables=VARIABLES, table_hash="t"):
@@ -25,7 +28,8 @@ def compute(folder, step, views=1, variables=VARIABLES, table_hash="t"):
         folder / "features.npy",
         step,
         variables,
-        EXAMPLES,
+        FEED,
+        6,
         plain=np.array([1]),
         augmented=np.array([0, 4, 5]),
         views=views,

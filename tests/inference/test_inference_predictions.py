@@ -1,6 +1,8 @@
 import numpy as np
 
 from medjax.inference import predictions
+from medjax.pipeline.feed import HostFeed
+from medjax.sharding import make_mesh
 
 
 def test_every_index_is_given_once_and_the_padding_is_known():
@@ -11,7 +13,9 @@ def test_every_index_is_given_once_and_the_padding_is_known():
 
 
 def test_rows_come_back_in_order_without_the_padding():
-    rows = predictions.collect(lambda padded: padded[:, None] * 2, np.array([4, 1, 3]), 2)
+    table = np.arange(5)[:, None] * 2
+    feed = HostFeed(table, np.zeros(5, np.int32), np.zeros((5, 0), np.int32), make_mesh())
+    rows = predictions.collect(lambda batch: batch.rows, feed, np.array([4, 1, 3]), 2)
     assert rows.tolist() == [[8], [2], [6]]
 
 

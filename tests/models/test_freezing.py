@@ -6,11 +6,13 @@ import pytest
 
 from medjax import sharding, steps
 from medjax.errors import UserError
+from medjax.inputs import ImageInput
 from medjax.models import freezing
 from medjax.models.classifier import Classifier
 from medjax.models.head import DenseHead
 from medjax.models.resnet import BasicBlock, ResNet
 from medjax.pipeline.augment import Augmentation
+from medjax.pipeline.feed import Batch
 from medjax.state import create_state
 
 MODEL = Classifier(ResNet((1, 1, 1, 1), BasicBlock), DenseHead(3))
@@ -44,11 +46,12 @@ def test_frozen_stages_keep_parameters_and_batch_statistics_to_the_bit():
     optimizer, mesh = optax.sgd(0.1), sharding.make_mesh()
     state = create_state(variables, optimizer, freezing.trained_rule(model, "from:layer4"))
     before = jax.tree.map(np.array, state.variables)
-    inputs = steps.ImageInput((0.5,), (0.25,), Augmentation())
+    inputs = ImageInput((0.5,), (0.25,), Augmentation())
     train_step = steps.make_train_step(model, inputs, optimizer, 0.0, mesh)
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1), np.uint8)
     state = sharding.replicate(state, mesh)
-    after, _ = train_step(state, images, jnp.arange(4) % 3, np.arange(4, dtype=np.int32), jax.random.key(0))
+    batch = Batch(images, jnp.arange(4) % 3, jnp.zeros((4, 0), jnp.int32), jnp.arange(4))
+    after, _ = train_step(state, batch, jax.random.key(0))
     for group in ("params", "batch_stats"):
         for name, was in before[group]["backbone"].items():
             now = after.variables[group]["backbone"][name]

@@ -167,6 +167,18 @@ def test_four_channels_repeat_red_and_scale():
     assert fitted.ravel().tolist() == [3, 6, 9, 3]
 
 
+def test_planes_begin_without_influence_behind_the_image_channels(weights):
+    kernel = from_state_dict(weights, template(channels=5), planes=2)["params"]["backbone"]["stem"]["conv"]["kernel"]
+    np.testing.assert_array_equal(kernel[:, :, :3], weights["conv1.weight"].transpose(2, 3, 1, 0))
+    assert not kernel[:, :, 3:].any()
+    grey = from_state_dict(weights, template(channels=3), planes=2)["params"]["backbone"]["stem"]["conv"]["kernel"]
+    np.testing.assert_allclose(grey[:, :, 0], weights["conv1.weight"].sum(axis=1).transpose(1, 2, 0), rtol=1e-5)
+    assert not grey[:, :, 1:].any()
+    ours = {**weights, "conv1.weight": np.ones((64, 5, 7, 7), np.float32)}
+    kept = from_state_dict(ours, template(channels=5), planes=2)["params"]["backbone"]["stem"]["conv"]["kernel"]
+    assert (kept == 1).all()
+
+
 def test_half_precision_kernels_are_summed_in_float32():
     kernel = np.array([[[[2048.0], [1.0], [1.0]]]], np.float16)
     assert fit_channels(kernel, 1).item() == 2050

@@ -1,0 +1,56 @@
+"""Columns of the table that the network is told besides the image: each value becomes a plane of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from medjax.errors import UserError
+from medjax.pipeline.table import ImageTable
+
+MAX_CATEGORIES = 64  # of a column; more look like names or measurements
+
+
+@dataclasses.dataclass(frozen=True)
+class Categories:
+    """The input columns of a table as numbers.
+
+    Attributes:
+      values: column -> its values in the whole table, sorted; their order is that of the planes.
+      codes: int32 [N, D], of each row and column the place of its value.
+    """
+
+    values: dict[str, tuple[str, ...]]
+    codes: np.ndarray
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many values each column has."""
+        return tuple(map(len, self.values.values()))
+
+
+def read_categories(table: ImageTable, names: Sequence[str]) -> Categories:
+    """Read columns of text (or booleans, or whole numbers, as text) of a table.
+
+    Raises:
+      UserError: no such column, one of fractions or of too many values, or one that tells of the file, which would let
+        the network recognise the scanner.
+    """
+    values, codes = {}, np.zeros((len(table), len(names)), np.int32)
+    for place, name in enumerate(names):
+        allowed = sorted(key for key in table.columns if not key.startswith("source_"))
+        if name not in allowed:
+            there = f"choose from {', '.join(allowed)}" if allowed else f"{table.name} has none"
+            raise UserError(f"config.data.input_columns names {name!r}, which is no column for the network: {there}.")
+        column = table.columns[name]
+        found, codes[:, place] = np.unique(column.astype(np.str_), return_inverse=True)
+        if column.dtype.kind == "f" or len(found) > MAX_CATEGORIES:
+            kind = "fractions" if column.dtype.kind == "f" else f"{len(found)} different values"
+            raise UserError(
+                f"config.data.input_columns names {name!r}, a column of {kind}: an input column has at most "
+                f"{MAX_CATEGORIES} categories; leave it out or group its values."
+            )
+        values[name] = tuple(found.tolist())
+    return Categories(values, codes)

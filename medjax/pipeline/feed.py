@@ -1,0 +1,125 @@
+"""The way of the examples to the device: all of them once, or the rows of each step ahead of it."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from medjax.sharding import by_batch, replicate, replicated
+
+PLACEMENTS = ("auto", "device", "host")
+
+_AHEAD = 2  # batches gathered before they are asked for
+_SHARE = 0.5  # of the device's free memory that examples may take; the network needs the rest
+
+
+class Batch(NamedTuple):
+    """The examples of one step; on the device, the leading axis is divided over the mesh.
+
+    Attributes:
+      rows: uint8 or uint16 [B, H, W, C], images; or float32 [B, V, F], features.
+      labels: int32 [B], −1 = missing.
+      categories: int32 [B, D], of the input columns; D is 0 without any.
+      indices: int32 [B], their rows in the table.
+    """
+
+    rows: jax.Array
+    labels: jax.Array
+    categories: jax.Array
+    indices: jax.Array
+
+
+class Feed(Protocol):
+    """What makes batches of indices. Both kinds give the same batches, to the bit."""
+
+    def ahead(self, indices: Iterable[np.ndarray]) -> Generator[Batch]:
+        """Yield the batch of each int32 [B]. Close the generator when it is left early: `contextlib.closing`."""
+        ...
+
+
+class DeviceFeed:
+    """Examples that rest on every device; a small program of its own gathers the rows of a step."""
+
+    def __init__(self, examples: np.ndarray, labels: np.ndarray, categories: np.ndarray, mesh: Mesh):
+        arrays = (jnp.asarray(examples), jnp.asarray(labels), jnp.asarray(categories))
+        self._arrays = replicate(arrays, mesh)
+        whole, divided = replicated(mesh), by_batch(mesh)
+        self._gather = jax.jit(_gather, in_shardings=(whole, divided), out_shardings=divided)
+
+    def ahead(self, indices: Iterable[np.ndarray]) -> Generator[Batch]:
+        """Yield the batch of each int32 [B]."""
+        for chosen in indices:
+            yield self._gather(self._arrays, chosen)
+
+
+class HostFeed:
+    """Examples that stay where they are, such as a memory map; a thread gathers the rows of the next two steps."""
+
+    def __init__(self, examples: np.ndarray, labels: np.ndarray, categories: np.ndarray, mesh: Mesh):
+        self._arrays = (examples, labels, categories)
+        self._divided = by_batch(mesh)
+
+    def ahead(self, indices: Iterable[np.ndarray]) -> Generator[Batch]:
+        """Yield the batch of each int32 [B]; what goes wrong in the thread is raised here.
+
+        The thread ends with the generator, however that ends: it has at most two rows of indices left to gather.
+        """
+        pool = ThreadPoolExecutor(1, thread_name_prefix="feed")
+        waiting: collections.deque[Future[Batch]] = collections.deque()
+        try:
+            for chosen in indices:
+                waiting.append(pool.submit(self._take, chosen))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _take(self, chosen: np.ndarray) -> Batch:
+        # Each gather makes arrays of its own, so JAX may keep them without a copy.
+        examples, labels, categories = (array[chosen] for array in self._arrays)
+        return Batch(*jax.device_put((examples, labels, categories, chosen), self._divided))
+
+
+def make_feed(
+    examples: np.ndarray, labels: np.ndarray, categories: np.ndarray, *, placement: str, mesh: Mesh
+) -> DeviceFeed | HostFeed:
+    """Return the feed of some examples.
+
+    Args:
+      examples: [N, …], possibly a memory map.
+      labels: int32 [N].
+      categories: int32 [N, D].
+      placement: "device", "host", or "auto": see `fits`.
+      mesh: the devices.
+    """
+    resident = placement == "device" or (placement == "auto" and fits(examples.nbytes, mesh))
+    return (DeviceFeed if resident else HostFeed)(examples, labels, categories, mesh)
+
+
+def fits(size: int, mesh: Mesh) -> bool:
+    """Return whether examples of so many bytes may rest on each device of the mesh.
+
+    On a CPU never: the device's memory is the host's, where the memory map is already, and a copy would take that
+    space again. Nor where the device does not tell its memory.
+    """
+    for device in mesh.devices.flat:
+        stats = None if device.platform == "cpu" else device.memory_stats()
+        if not stats or "bytes_limit" not in stats:
+            return False
+        if size > _SHARE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)):
+            return False
+    return True
+
+
+def _gather(arrays: tuple[jax.Array, jax.Array, jax.Array], indices: jax.Array) -> Batch:
+    examples, labels, categories = (array.at[indices].get(mode="promise_in_bounds") for array in arrays)
+    return Batch(examples, labels, categories, indices)
