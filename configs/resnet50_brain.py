@@ -83,6 +83,7 @@ def get_config() -> ConfigDict:
 
     config.batch_size = 32  # images a step, over all devices
     config.max_epochs = 20
+    # With either of these two, the logits of val and test (so early stopping too) are led back to the natural mixture.
     config.sampling = "shuffle"  # or "balanced": every class is drawn as often as any other
     config.class_weights = "none"  # in the loss; or "balanced": inverse frequency in the training split, mean 1
     config.label_smoothing = 0.0  # share of the target

@@ -90,12 +90,7 @@ def build(config: ConfigDict, prepared: Prepared, workdir: pathlib.Path) -> Expe
     table, parts = prepared.table, prepared.splits
     categories = read_categories(table, config.data.input_columns)
     inputs = _make_inputs(config, table, parts["train"], categories)
-    even = balance(
-        table.labels[parts["train"]],
-        len(table.class_names),
-        class_weights=config.class_weights,
-        sampling=config.sampling,
-    )
+    even = _balance(config, table, parts["train"])
     model, variables = _make_model(config, table, inputs)
     per_epoch = sampler.steps_per_epoch(len(parts["train"]), config.batch_size)
     schedule, optimizer = _make_optimizer(config, per_epoch)
@@ -127,6 +122,11 @@ def build(config: ConfigDict, prepared: Prepared, workdir: pathlib.Path) -> Expe
         preprocessing=_preprocessing(config, inputs, categories, even),
         learning_rate=schedule,
     )
+
+
+def _balance(config: ConfigDict, table: ImageTable, train: np.ndarray) -> Balance:
+    how = {"class_weights": config.class_weights, "sampling": config.sampling}
+    return balance(table.labels[train], len(table.class_names), **how)
 
 
 def _preprocessing(config: ConfigDict, inputs: ImageInput, categories: Categories, even: Balance) -> dict[str, Any]:

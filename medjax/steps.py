@@ -43,20 +43,15 @@ def make_train_step(
         dropout_key, examples_key = jax.random.split(step_key)
         # Keys belong to places in the global batch, so the number of devices changes nothing.
         keys = jax.random.split(examples_key, len(batch.indices))
-        x, share, targets = inputs(batch, keys), None, batch.labels
-        if inputs.mixes:
-            x, share = inputs.mix(x, keys)
-            targets = jnp.where(share >= 0.5, targets, jnp.roll(targets, -1))
+        x, share = inputs.mix(inputs(batch, keys), keys) if inputs.mixes else (inputs(batch, keys), None)
 
         def loss_fn(params):
             variables = {"params": merge(params, state.frozen), "batch_stats": state.batch_stats}
             logits, updated = model.apply(
                 variables, x, train=True, method=inputs.method, rngs={"dropout": dropout_key}, mutable=["batch_stats"]
             )
-            wanted = batch.labels
-            if share is not None:
-                wanted = mix_targets(jax.nn.one_hot(wanted, logits.shape[-1]), share)
-            loss = losses.cross_entropy(logits, wanted, label_smoothing, weights)
+            targets = _targets(batch.labels, share, logits.shape[-1])
+            loss = losses.cross_entropy(logits, targets, label_smoothing, weights)
             return loss.mean(), (loss.sum(), losses.time_mean(logits), updated)
 
         grads, (loss_sum, logits, updated) = jax.grad(loss_fn, has_aux=True)(state.params)
@@ -68,11 +63,21 @@ def make_train_step(
             batch_stats=updated.get("batch_stats", {}) or state.batch_stats,
             opt_state=opt_state,
         )
-        correct = (logits.argmax(axis=-1) == targets).sum()
+        correct = (logits.argmax(axis=-1) == _dominant(batch.labels, share)).sum()
         return new_state, {"loss": loss_sum, "correct": correct, "count": jnp.asarray(len(batch.indices))}
 
     whole = replicated(mesh)
     return jax.jit(train_step, donate_argnums=0, in_shardings=(whole, by_batch(mesh), whole), out_shardings=whole)
+
+
+def _targets(labels: jax.Array, share: jax.Array | None, classes: int) -> jax.Array:
+    """What the loss compares with: int [B], or float [B, K] where examples are blended."""
+    return labels if share is None else mix_targets(jax.nn.one_hot(labels, classes), share)
+
+
+def _dominant(labels: jax.Array, share: jax.Array | None) -> jax.Array:
+    """The label int [B] with the larger share in each example."""
+    return labels if share is None else jnp.where(share >= 0.5, labels, jnp.roll(labels, -1))
 
 
 def make_predict_step(

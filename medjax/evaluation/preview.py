@@ -6,6 +6,7 @@ import dataclasses
 import pathlib
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,12 @@ from medjax.pipeline.storage import disk_errors
 _CELL_INCHES = 1.25
 _DPI = 160  # a cell is 200 pixels wide
 _DEMO_COLOR = "#D55E00"
-_STYLE = {"font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 7, "text.parse_math": False}
+_STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 7,
+    "text.parse_math": False,
+}
 
 
 def write_preview(

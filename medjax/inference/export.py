@@ -17,7 +17,8 @@ def export_weights(workdir: pathlib.Path, output: pathlib.Path) -> int:
     """Write the best checkpoint's parameters and batch statistics to a .safetensors file.
 
     A ResNet gets torchvision's names and layout, so `load_state_dict` takes the file's tensors as they are; other
-    networks get their Flax names joined by dots, "params.backbone.conv1.kernel", and Flax's layout.
+    networks get their Flax names joined by dots, "params.backbone.conv1.kernel", and Flax's layout. What a run with
+    balanced classes adds to the logits is no weight: see "prior_correction" in its preprocessing.json.
 
     Args:
       workdir: folder of a run with at least one finished epoch.

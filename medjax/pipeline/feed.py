@@ -8,11 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from medjax.sharding import by_batch, replicate, replicated
+from medjax.sharding import by_batch, replicated
 
 PLACEMENTS = ("auto", "device", "host")
 
@@ -48,9 +47,8 @@ class DeviceFeed:
     """Examples that rest on every device; a small program of its own gathers the rows of a step."""
 
     def __init__(self, examples: np.ndarray, labels: np.ndarray, categories: np.ndarray, mesh: Mesh):
-        arrays = (jnp.asarray(examples), jnp.asarray(labels), jnp.asarray(categories))
-        self._arrays = replicate(arrays, mesh)
         whole, divided = replicated(mesh), by_batch(mesh)
+        self._arrays = jax.device_put((examples, labels, categories), whole)
         self._gather = jax.jit(_gather, in_shardings=(whole, divided), out_shardings=divided)
 
     def ahead(self, indices: Iterable[np.ndarray]) -> Generator[Batch]:

@@ -27,7 +27,8 @@ def shown(monkeypatch):
 
 def test_each_row_is_an_image_and_then_its_views(shown, tmp_path):
     write_preview(tmp_path / "new" / "grid.png", IMAGES, NAMES, Augmentation(flip_horizontal=True), seed=0, views=3)
-    assert Image.open(tmp_path / "new" / "grid.png").format == "PNG"
+    with Image.open(tmp_path / "new" / "grid.png") as picture:
+        assert picture.format == "PNG"
     assert len(shown) == 8
     for row in range(2):
         original, *views = (image for image, _, _ in shown[4 * row : 4 * row + 4])

@@ -82,13 +82,14 @@ class Slow:
 
 
 def test_leaving_early_as_with_ctrl_c_ends_the_thread():
-    with (
-        pytest.raises(KeyboardInterrupt),
-        contextlib.closing(make(HostFeed, Slow()).ahead(iter(ORDER * 100))) as batches,
-    ):
-        next(batches)
-        assert feed_threads()
-        raise KeyboardInterrupt
+    def train():
+        with contextlib.closing(make(HostFeed, Slow()).ahead(iter(ORDER * 100))) as batches:
+            next(batches)
+            assert feed_threads()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
     assert not feed_threads()
 
 
