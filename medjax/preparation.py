@@ -119,12 +119,11 @@ def _load_splits(
         "folds": config.folds,
         "fold": config.fold,
     }
+    record = {**how, "near_copies": config.split.near_copies}
     official = table.columns.get(OFFICIAL_COLUMN)
     drawn = draw(table.labels, grouped.group_ids, official, class_names=table.class_names, **how)
     removed = table.image_ids[drawn.removed].tolist()
-    split_file.write_splits(
-        own, drawn.splits, table, how={**how, "near_copies": config.split.near_copies}, removed=removed
-    )
+    split_file.write_splits(own, drawn.splits, table, how=record, removed=removed)
     if removed:
         log.info(f"{len(removed):,} images share a group with an image that is judged and are left out of training")
     return drawn.splits

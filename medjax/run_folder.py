@@ -61,9 +61,7 @@ def environment() -> dict[str, Any]:
         "devices": [f"{d.platform}:{d.device_kind}" for d in jax.devices()],
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "git_revision": _git_revision(),
-        "command": shlex.join(
-            ["python", "-m", f"medjax.{pathlib.Path(sys.argv[0]).stem}", *without_paths(sys.argv[1:])]
-        ),
+        "command": shlex.join(["python", "-m", f"medjax.{_program()}", *without_paths(sys.argv[1:])]),
     }
 
 
@@ -111,6 +109,12 @@ def _warn_of_changes(old: dict[str, Any], new: dict[str, Any]) -> None:
         log.warning(
             f"This run was begun elsewhere ({'; '.join(found)}): data and order stay the same, the last bits may not."
         )
+
+
+def _program() -> str:
+    """The entry point; main where the run was started from other code."""
+    file = pathlib.Path(sys.argv[0])
+    return file.stem if file.parent == pathlib.Path(__file__).parent else "main"
 
 
 def _version(package: str) -> str | None:
