@@ -33,6 +33,8 @@ def test_the_folder_holds_all_that_a_run_promises(finished):
         "predictions_test.csv",
         "preprocessing.json",
         "evaluation.json",
+        "audit.json",
+        "audit.html",
         "report.html",
     }
 
