@@ -50,7 +50,19 @@ def test_switches_that_are_off_leave_no_trace(finished):
     assert preprocessing(finished[0])["input_columns"] == {}
 
 
-def test_balanced_sampling_is_recorded_and_corrected_in_validation_and_test(run_tiny, tmp_path, built):
+def change_table(monkeypatch, change):
+    load = experiment.cache.load_table
+    monkeypatch.setattr(experiment.cache, "load_table", lambda *args, **options: change(load(*args, **options)))
+
+
+def fewer_of_the_first_class(table):
+    chosen = np.flatnonzero((table.labels > 0) | (np.arange(len(table)) % 3 == 0))
+    fields = {name: getattr(table, name)[chosen] for name in ("images", "labels", "image_ids", "group_ids")}
+    return dataclasses.replace(table, **fields, columns={})
+
+
+def test_balanced_sampling_is_recorded_and_corrected_in_validation_and_test(run_tiny, tmp_path, monkeypatch, built):
+    change_table(monkeypatch, fewer_of_the_first_class)
     evaluation = run_tiny(tmp_path, sampling="balanced", **ONE_EPOCH)
     recorded = preprocessing(tmp_path)["prior_correction"]
     only = built[0]
@@ -70,17 +82,7 @@ def make(workdir, cache, **changes):
     return experiment.build(configuration.resolve(config), workdir)
 
 
-def change_table(monkeypatch, change):
-    load = experiment.cache.load_table
-    monkeypatch.setattr(experiment.cache, "load_table", lambda *args, **options: change(load(*args, **options)))
-
-
 def test_class_weights_are_made_good_in_the_logits(tmp_path, monkeypatch):
-    def fewer_of_the_first_class(table):
-        chosen = np.flatnonzero((table.labels > 0) | (np.arange(len(table)) % 3 == 0))
-        fields = {name: getattr(table, name)[chosen] for name in ("images", "labels", "image_ids", "group_ids")}
-        return dataclasses.replace(table, **fields, columns={})
-
     change_table(monkeypatch, fewer_of_the_first_class)
     plain = make(tmp_path / "plain", tmp_path / "cache")
     even = make(tmp_path / "even", tmp_path / "cache", class_weights="balanced")
