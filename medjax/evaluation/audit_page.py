@@ -208,13 +208,13 @@ def _classes(audit: Mapping[str, Any]) -> str:
 
 def _fact(fact: Mapping[str, Any]) -> str:
     strength = fact["cramers_v"]
-    said = "the same in every image" if strength is None else f"Cramér’s V {strength:.2f}"
+    said = "" if strength is None else f", Cramér’s V {strength:.2f}"
     classes = list(next(iter(fact["counts"].values()), {}))
     lines = [[value or "–", *(f"{counts[name]:,}" for name in classes)] for value, counts in fact["counts"].items()]
     name = str(fact["fact"])
     warning = markup.paragraph(f"{fact['warning']}.", "warning") if fact["warning"] else ""
     values = f"{fact['values']:,} {'value' if fact['values'] == 1 else 'values'}"
-    return markup.table(f"**{name.capitalize()}**: {values}, {said}.", [name.capitalize(), *classes], lines) + warning
+    return markup.table(f"**{name.capitalize()}**: {values}{said}.", [name.capitalize(), *classes], lines) + warning
 
 
 def _skipped(skipped: list[Mapping[str, str]]) -> str:
