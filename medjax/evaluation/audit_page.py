@@ -120,8 +120,8 @@ def _conflicts(copies: Mapping[str, Any]) -> str:
     if not found["exact_groups"] and not found["near_links"]:
         return markup.paragraph("No copies have different labels.", "note")
     return markup.paragraph(
-        f"{found['exact_groups']:,} groups of exact copies ({found['exact_images']:,} images) and "
-        f"{found['near_links']:,} pairs of near copies have different labels.",
+        f"Copies with different labels: groups of exact copies {found['exact_groups']:,}, with "
+        f"{found['exact_images']:,} images; pairs of near copies {found['near_links']:,}.",
         "warning",
     )
 
@@ -148,7 +148,11 @@ def _pairs(pairs: Iterable[Mapping[str, Any]], thumbnails: Mapping[str, np.ndarr
     for pair in pairs:
         number = 0 if pair["across_splits"] else 1 if pair["labels_differ"] else 2
         kinds[list(kinds)[number]].append(pair)
-    parts = [markup.paragraph("At most two pairs of a group of copies. As they are in the table, not turned.", "note")]
+    parts = [
+        markup.paragraph(
+            "A few of each kind, at most two of one group of copies; as they are in the table, not turned.", "note"
+        )
+    ]
     for heading, listed in kinds.items():
         if not listed:
             continue

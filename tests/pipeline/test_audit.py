@@ -157,8 +157,10 @@ def test_groups_and_patients_are_counted_and_obstacles_said(table: ImageTable) -
 
 def test_the_leak_is_the_first_warning(table: ImageTable) -> None:
     first, second, *_ = audit(table, SPLITS)["warnings"]
-    assert first.startswith("3 images of test are copies of images of train: 2 exact in 2 groups, 1 near")
-    assert second.startswith("copies have different labels: 1 groups of exact copies and 2 pairs of near ones")
+    assert first.startswith(
+        "3 images of test can be found among the images of train: 2 as exact copies in 2 groups, 1 as"
+    )
+    assert second.startswith("copies have different labels: 1 group of exact copies and 2 pairs of near ones")
 
 
 def test_the_audit_is_json_and_always_the_same(table: ImageTable) -> None:
@@ -215,3 +217,11 @@ def test_an_unwritable_folder_only_warns(
 
 def test_a_table_in_memory_is_searched(table: ImageTable) -> None:
     assert duplicates_of(table).exact.tolist() == [0, 1, 2, 3, 0, 5, 2, 7]
+
+
+def test_one_kind_of_pair_does_not_crowd_out_the_others(table: ImageTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medjax.pipeline.audit._PAIRS", 1)
+    noise = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 1), dtype=np.uint8)
+    images = np.concatenate([noise, noise, noise[:1, ::-1]])
+    pairs = audit(make_table(images, [0, 0, 0, 0, 0, 0, 1]))["copies"]["worst_pairs"]
+    assert [(pair["kind"], pair["labels_differ"]) for pair in pairs] == [("near", True), ("exact", False)]
