@@ -120,8 +120,8 @@ def _conflicts(copies: Mapping[str, Any]) -> str:
     if not found["exact_groups"] and not found["near_links"]:
         return markup.paragraph("No copies have different labels.", "note")
     return markup.paragraph(
-        f"{found['exact_groups']:,} groups of exact copies ({found['exact_images']:,} images) and "
-        f"{found['near_links']:,} pairs of near copies have different labels.",
+        f"Copies with different labels: groups of exact copies {found['exact_groups']:,}, with "
+        f"{found['exact_images']:,} images; pairs of near copies {found['near_links']:,}.",
         "warning",
     )
 
@@ -148,7 +148,11 @@ def _pairs(pairs: Iterable[Mapping[str, Any]], thumbnails: Mapping[str, np.ndarr
     for pair in pairs:
         number = 0 if pair["across_splits"] else 1 if pair["labels_differ"] else 2
         kinds[list(kinds)[number]].append(pair)
-    parts = [markup.paragraph("At most two pairs of a group of copies. As they are in the table, not turned.", "note")]
+    parts = [
+        markup.paragraph(
+            "A few of each kind, at most two of one group of copies; as they are in the table, not turned.", "note"
+        )
+    ]
     for heading, listed in kinds.items():
         if not listed:
             continue
@@ -208,13 +212,13 @@ def _classes(audit: Mapping[str, Any]) -> str:
 
 def _fact(fact: Mapping[str, Any]) -> str:
     strength = fact["cramers_v"]
-    said = "the same in every image" if strength is None else f"Cramér’s V {strength:.2f}"
+    said = "" if strength is None else f", Cramér’s V {strength:.2f}"
     classes = list(next(iter(fact["counts"].values()), {}))
     lines = [[value or "–", *(f"{counts[name]:,}" for name in classes)] for value, counts in fact["counts"].items()]
     name = str(fact["fact"])
     warning = markup.paragraph(f"{fact['warning']}.", "warning") if fact["warning"] else ""
     values = f"{fact['values']:,} {'value' if fact['values'] == 1 else 'values'}"
-    return markup.table(f"**{name.capitalize()}**: {values}, {said}.", [name.capitalize(), *classes], lines) + warning
+    return markup.table(f"**{name.capitalize()}**: {values}{said}.", [name.capitalize(), *classes], lines) + warning
 
 
 def _skipped(skipped: list[Mapping[str, str]]) -> str:

@@ -68,7 +68,7 @@ def cramers_v(counts: np.ndarray) -> float | None:
       counts: int [values, classes].
 
     Returns:
-      0 (independent) to 1; None where fewer than two values or two classes occur.
+      0 (independent) to 1; None where fewer than two values or two classes occur, or hardly any value twice.
     """
     held = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0].astype(np.float64)
     rows, columns = held.shape

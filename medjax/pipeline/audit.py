@@ -16,7 +16,7 @@ from medjax.pipeline.grouping import groups, obstacles
 from medjax.pipeline.table import ImageTable
 
 VERSION = 1
-_PAIRS = 60  # listed, and shown on the page
+_PAIRS = 12  # of each kind, listed and shown on the page
 _LARGE = 0.05  # share of a class in one group of copies that is worth a warning
 
 
@@ -109,6 +109,10 @@ def _grouping(table: ImageTable, found: Duplicates, fractions: Mapping[str, floa
     }
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def _warnings(
     copies: Mapping[str, Any], grouping: Mapping[str, Any], facts: list[dict[str, Any]], table: ImageTable
 ) -> list[str]:
@@ -117,15 +121,15 @@ def _warnings(
         (a, b), images = pair["splits"], pair["images"]
         if images[b]:
             sentences.append(
-                f"{images[b]:,} images of {b} are copies of images of {a}: {pair['exact_images'][b]:,} exact in "
-                f"{pair['exact_groups']:,} groups, {pair['near_images'][b]:,} near; figures measured on {b} are "
-                "too good"
+                f"{_count(images[b], 'image')} of {b} can be found among the images of {a}: "
+                f"{pair['exact_images'][b]:,} as exact copies in {_count(pair['exact_groups'], 'group')}, "
+                f"{pair['near_images'][b]:,} as near ones; figures measured on {b} are too good"
             )
     conflicts = copies["conflicting_labels"]
     if conflicts["exact_groups"] or conflicts["near_links"]:
         sentences.append(
-            f"copies have different labels: {conflicts['exact_groups']:,} groups of exact copies and "
-            f"{conflicts['near_links']:,} pairs of near ones; look at them and correct the labels"
+            f"copies have different labels: {_count(conflicts['exact_groups'], 'group')} of exact copies and "
+            f"{_count(conflicts['near_links'], 'pair')} of near ones; look at them and correct the labels"
         )
     sentences += grouping["obstacles"]
     sentences += [fact["warning"] for fact in facts if fact["warning"]]
@@ -139,9 +143,9 @@ def _warnings(
                 )
     if copies["overall"]["near_links_not_followed"]:
         sentences.append(
-            f"{copies['overall']['near_links_not_followed']:,} pairs of near copies lie in two groups, since chains of "
-            "likenesses led too far from one picture; they can come into two splits"
+            f"{_count(copies['overall']['near_links_not_followed'], 'pair')} of near copies kept in two groups, since a "
+            "chain of likenesses led too far from one picture; a split may part them"
         )
     if table.skipped:
-        sentences.append(f"{len(table.skipped):,} files cannot be read and are left out")
+        sentences.append(f"{_count(len(table.skipped), 'file')} could not be read and were left out")
     return sentences

@@ -27,7 +27,7 @@ _SMALLER = 0.7
 _JPEG_QUALITY, _JPEG_MARGIN = 60, 1.2
 _OCTAVES = 4
 # A JPEG leaves more than this of the two lower octaves; where they agree less, the picture need not be compressed.
-_WORTH_A_JPEG = (0.98, 0.9)
+_WORTH_A_JPEG = (0.985, 0.95)
 _PAIRS = 1024  # compared at once: 50 MB
 _TINY = 1e-3  # makes pictures that both lack an octave agree in it
 

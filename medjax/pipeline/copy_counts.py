@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,7 +62,11 @@ class CopyCounts:
         return [self._describe(int(firsts[k])) for k in order]
 
     def worst_pairs(self, limit: int) -> list[dict[str, Any]]:
-        """List pairs: across splits first, then those whose labels differ, then the others; at most 2 of a group."""
+        """List pairs: across splits first, then those whose labels differ, then the others.
+
+        Args:
+          limit: pairs of one kind, across or not, with different labels or not, exact or near; at most 2 of a group.
+        """
         found, table = self._found, self._table
         twins = np.flatnonzero(found.exact != np.arange(len(table)))
         i = np.concatenate([found.exact[twins], found.i])
@@ -73,14 +78,16 @@ class CopyCounts:
         differ = (table.labels[i] != table.labels[j]) & (table.labels[i] >= 0) & (table.labels[j] >= 0)
         near = np.arange(len(i)) >= len(twins)
         order = np.lexsort((j, i, -correlation, near, ~differ, ~across))
+        kinds = 4 * across + 2 * differ + near
         names = [*self._splits, ""]
         listed: list[dict[str, Any]] = []
-        shown: dict[tuple[int, bool, bool], int] = {}
+        of_kind, of_group = Counter[int](), Counter[tuple[int, int]]()
         for k in order.tolist():
-            key = (int(found.groups[i[k]]), bool(across[k]), bool(differ[k]))
-            shown[key] = shown.get(key, 0) + 1
-            if shown[key] > _A_GROUP:
+            kind, group = int(kinds[k]), int(found.groups[i[k]])
+            if of_kind[kind] == limit or of_group[kind, group] == _A_GROUP:
                 continue
+            of_kind[kind] += 1
+            of_group[kind, group] += 1
             listed.append(
                 {
                     "image_ids": [str(table.image_ids[row]) for row in (i[k], j[k])],
@@ -93,8 +100,6 @@ class CopyCounts:
                     "labels_differ": bool(differ[k]),
                 }
             )
-            if len(listed) == limit:
-                break
         return listed
 
     def _inside(self, held: np.ndarray) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def _as_bytes(found: Duplicates, table: ImageTable) -> bytes:
 def _read(file: Path, table: ImageTable) -> Duplicates | None:
     """Return what the file holds; None where it is not there, damaged, or of another table or version."""
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
             if int(stored["version"]) != VERSION or str(stored["content_hash"]) != table.content_hash:
                 return None
             found = Duplicates(**{field.name: stored[field.name] for field in dataclasses.fields(Duplicates)})
