@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
     options.label_column = "label"  # its class; an empty cell is a missing label, not a class
     options.group_column = ""  # the patient; without it images of one patient may be in training and in test
     options.split_column = ""  # train, val or test, where somebody has decided
-    options.keep_columns = ()  # further columns for the prediction tables, such as ("sex", "scanner"); nothing that names
+    options.keep_columns = ()  # further columns for the prediction tables: ("sex", "scanner"); nothing that names
     options.root = ""  # the folder the paths start from, below that of the file
     for name in ("positive_class", "ordered", "ids", "intensity", "window", "frame"):
         options[name] = own[name]  # as in my_images.py

@@ -66,6 +66,9 @@ class _Machine:
         self.below: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
 
+    def push(self, value: Any) -> None:
+        self.stack.append(value)  # a method, since making the value may replace the stack
+
     def mark(self) -> None:
         self.below.append(self.stack)
         self.stack = []
@@ -100,24 +103,24 @@ class _Machine:
 _OPERATIONS: dict[str, Callable[[_Machine, Any], Any]] = {
     "PROTO": lambda machine, _: None,
     "MARK": lambda machine, _: machine.mark(),
-    "NONE": lambda machine, _: machine.stack.append(None),
-    "NEWTRUE": lambda machine, _: machine.stack.append(True),
-    "NEWFALSE": lambda machine, _: machine.stack.append(False),
-    "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
-    "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
-    "EMPTY_TUPLE": lambda machine, _: machine.stack.append(()),
-    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.above_mark())),
-    "TUPLE1": lambda machine, _: machine.stack.append(tuple(machine.last(1))),
-    "TUPLE2": lambda machine, _: machine.stack.append(tuple(machine.last(2))),
-    "TUPLE3": lambda machine, _: machine.stack.append(tuple(machine.last(3))),
+    "NONE": lambda machine, _: machine.push(None),
+    "NEWTRUE": lambda machine, _: machine.push(True),
+    "NEWFALSE": lambda machine, _: machine.push(False),
+    "EMPTY_LIST": lambda machine, _: machine.push([]),
+    "EMPTY_DICT": lambda machine, _: machine.push({}),
+    "EMPTY_TUPLE": lambda machine, _: machine.push(()),
+    "TUPLE": lambda machine, _: machine.push(tuple(machine.above_mark())),
+    "TUPLE1": lambda machine, _: machine.push(tuple(machine.last(1))),
+    "TUPLE2": lambda machine, _: machine.push(tuple(machine.last(2))),
+    "TUPLE3": lambda machine, _: machine.push(tuple(machine.last(3))),
     "APPEND": lambda machine, _: machine.append(machine.last(1)),
     "APPENDS": lambda machine, _: machine.append(machine.above_mark()),
     "SETITEM": lambda machine, _: machine.set_items(machine.last(2)),
     "SETITEMS": lambda machine, _: machine.set_items(machine.above_mark()),
     "BINPUT": lambda machine, key: machine.remember(key),
     "LONG_BINPUT": lambda machine, key: machine.remember(key),
-    "BINGET": lambda machine, key: machine.stack.append(machine.memo[key]),
-    "LONG_BINGET": lambda machine, key: machine.stack.append(machine.memo[key]),
-    "REDUCE": lambda machine, _: machine.stack.append(Call(*machine.last(2))),
+    "BINGET": lambda machine, key: machine.push(machine.memo[key]),
+    "LONG_BINGET": lambda machine, key: machine.push(machine.memo[key]),
+    "REDUCE": lambda machine, _: machine.push(Call(*machine.last(2))),
     "BUILD": lambda machine, _: machine.build(),
 }
