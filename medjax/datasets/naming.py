@@ -36,7 +36,8 @@ class Naming:
     @property
     def notes(self) -> dict[str, Any]:
         """What decides the ids, for the table: with another key it is another table."""
-        return {"ids": self._ids, "key": self._pseudonyms.fingerprint if "_pseudonyms" in self.__dict__ else ""}
+        used = self._ids == "hashed" or "_pseudonyms" in self.__dict__
+        return {"ids": self._ids, "key": self._pseudonyms.fingerprint if used else ""}
 
     @functools.cached_property
     def _pseudonyms(self) -> Pseudonyms:
