@@ -245,8 +245,10 @@ def _report_bad(table: ImageTable, on_bad_image: str) -> None:
         return
     count = f"{len(table.skipped)} of {len(table) + len(table.skipped)} images of {table.name} cannot be decoded"
     if on_bad_image == "stop":
+        hashed = table.notes.get("ids") == "hashed"
+        which = " (python -m medjax.which says which files those ids are)" if hashed else ""
         raise UserError(
-            f"{count}: {_listing(table.skipped)}; repair or remove them, or leave them out with "
+            f"{count}: {_listing(table.skipped)}{which}; repair or remove them, or leave them out with "
             "--config.data.on_bad_image=skip"
         )
     log.warning("%s and are left out: %s", count, _listing(table.skipped))

@@ -111,6 +111,7 @@ def test_no_file_name_is_written_anywhere(tmp_path: Path, caplog: pytest.LogCapt
     with caplog.at_level(logging.INFO), pytest.raises(UserError) as caught:
         load(tmp_path / "s", tmp_path / "c", options=options)
     assert "JaneDoe" not in str(caught.value)
+    assert "python -m medjax.which says which files" in str(caught.value)
     table = load(tmp_path / "s", tmp_path / "c", options=options, on_bad_image="skip")
     bad = Pseudonyms(load_key()).of("image", "cat/JaneDoe/JaneDoe2.png")
     assert [image_id for image_id, _ in table.skipped] == [bad]
