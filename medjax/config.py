@@ -125,23 +125,27 @@ def _demand(config: ConfigDict, field: str, rule: Any, words: str) -> None:
 def resolve(config: ConfigDict) -> ConfigDict:
     """Check the config and return a copy in which every "auto" and the source of the images are decided.
 
-    Where the dataset is not on disk and no path was given, the copy is that of the DEMO: the synthetic phantom, at
-    `phantom.image_size`, every layer trained from scratch.
+    Where a set of brain images is not on disk and no path was given, the copy is that of the DEMO: the synthetic
+    phantom, at `phantom.image_size`, every layer trained from scratch. Nothing stands in for other images, since a
+    phantom of the brain says nothing of a network for digits, and least of all for somebody's own.
 
     Raises:
-      UserError: a value is impossible, or the given path does not exist.
+      UserError: a value is impossible, the given path does not exist, or images are needed that are not there.
     """
     check(config)
     config = ConfigDict(config.to_dict())
     source = datasets.find_source(
         config.data.name, path=config.data.path, data_dir=DATA_DIR, download=config.data.download
     )
-    if source is None and config.data.name != "phantom":
+    dataset = datasets.find_dataset(config.data.name)
+    if source is None and not dataset.synthetic:
+        if not dataset.stand_in:
+            raise UserError(datasets.how_to_get(dataset))
         log.warning(
             f"DEMO: {config.data.name} is not on disk, so this trains on a synthetic phantom, "
             f"{config.phantom.image_size} pixels, from scratch. For real images: --config.data.path=FOLDER_OR_ZIP"
         )
-        config.data.name = "phantom"
+        config.data.name = dataset.stand_in
     if config.data.name == "phantom":
         config.data.image_size = config.phantom.image_size
         config.max_epochs = min(config.max_epochs, config.phantom.max_epochs)

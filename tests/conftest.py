@@ -7,6 +7,12 @@ from medjax.train import train_and_evaluate
 from tests.configs import tiny
 
 
+@pytest.fixture(autouse=True)
+def key_for_pseudonyms(monkeypatch, tmp_path_factory):
+    """No test touches the key of whoever runs it."""
+    monkeypatch.setenv("MEDJAX_KEY", str(tmp_path_factory.getbasetemp() / "key"))
+
+
 @pytest.fixture(scope="session")
 def run_tiny(tmp_path_factory):
     """run_tiny(workdir, field__name=value, …) -> what evaluation.json holds. The decoded images are shared."""

@@ -1,5 +1,6 @@
 import logging
 import pathlib
+import re
 
 import pytest
 from ml_collections import ConfigDict
@@ -87,6 +88,22 @@ def test_without_the_dataset_the_demo_trains_the_phantom_from_scratch_and_says_s
     assert (resolved.weights, resolved.trainable, resolved.normalization) == ("none", "all", "train")
     assert resolved.max_epochs == config.phantom.max_epochs
     assert "DEMO" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("image_folder", "image_folder reads your own images: give the folder or .zip with --config.data.path=PATH"),
+        ("image_table", "image_table reads your own images: give"),
+        ("mnist", "mnist is not on disk: get it from https://"),
+        ("medical_mnist", "save it as data/medical_mnist.zip or data/medical_mnist/, or give its place with"),
+    ],
+)
+def test_no_phantom_stands_in_for_other_images(config, name, message):
+    config.data.name = name
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        configuration.resolve(config)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_given_path_that_is_wrong_never_becomes_a_demo(config):

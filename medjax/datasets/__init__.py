@@ -7,14 +7,21 @@ import os
 import zipfile
 from pathlib import Path
 
-from medjax.datasets import brain_cancer_mri, phantom
+from medjax.datasets import (
+    brain_cancer_mri,
+    brain_tumor_mri,
+    cifar10,
+    image_folder,
+    image_table,
+    medical_mnist,
+    mnist,
+    phantom,
+)
 from medjax.datasets.description import Dataset
 from medjax.errors import UserError
 
-DATASETS: dict[str, Dataset] = {
-    "brain_cancer_mri": brain_cancer_mri.DATASET,
-    "phantom": phantom.DATASET,
-}
+_MODULES = (brain_cancer_mri, brain_tumor_mri, cifar10, image_folder, image_table, medical_mnist, mnist, phantom)
+DATASETS: dict[str, Dataset] = {module.DATASET.name: module.DATASET for module in _MODULES}
 
 
 def find_dataset(name: str) -> Dataset:
@@ -31,12 +38,13 @@ def find_source(name: str, *, path: str = "", data_dir: Path = Path("data"), dow
 
     Args:
       name: a key of DATASETS.
-      path: a folder or .zip that the user named; "" to search.
+      path: a folder, .zip or manifest that the user named; "" to search.
       data_dir: searched for <name>.zip, <name>/ and the archive as Kaggle names it.
       download: fetch with kagglehub what is not on disk.
 
     Returns:
-      A folder or a .zip; None when nothing is on disk and no download is asked for, and for synthetic datasets.
+      A folder, .zip or manifest, for open_source; None when nothing is on disk and no download is asked for, for
+      synthetic datasets, and for the user's own images when no path is given: nobody else knows where those are.
 
     Raises:
       UserError: `path` is given and wrong, or the download is impossible.
@@ -48,6 +56,8 @@ def find_source(name: str, *, path: str = "", data_dir: Path = Path("data"), dow
         return None
     if path:
         return _checked(Path(path).expanduser(), dataset)
+    if dataset.own:
+        return None
     names = [name + ".zip", name]
     if dataset.kaggle:
         slug = dataset.kaggle.split("/")[1]
@@ -58,13 +68,30 @@ def find_source(name: str, *, path: str = "", data_dir: Path = Path("data"), dow
     return _download(dataset) if download else None
 
 
+def how_to_get(dataset: Dataset) -> str:
+    """Say in one line that the files of a dataset are wanted, and where they come from."""
+    if dataset.own:
+        kinds = ", ".join(["the folder or .zip", *dataset.manifests])
+        return f"{dataset.name} reads your own images: give {kinds} with --config.data.path=PATH"
+    return (
+        f"{dataset.name} is not on disk: get it from {dataset.homepage} (see data/README.md), save it as "
+        f"data/{dataset.name}.zip or data/{dataset.name}/, or give its place with --config.data.path=FOLDER_OR_ZIP"
+    )
+
+
 def _checked(path: Path, dataset: Dataset) -> Path:
-    """Return `path` if it is a folder or a .zip; whether the classes are in it is seen when it is opened."""
-    advice = f"give the folder or the .zip of {dataset.homepage}"
+    """Return `path` if it is a folder, a .zip or a manifest; what is in it is seen when it is opened."""
+    kinds = ", ".join(["the folder or the .zip", *dataset.manifests])
+    advice = f"give {kinds} of {'your images' if dataset.own else dataset.homepage}"
     if not os.path.exists(path):  # unlike path.exists(), False below a folder that may not be read
-        raise UserError(f"no such file or folder: {path}; {advice}, or leave the path empty")
+        raise UserError(
+            f"no such file or folder: {path}; {advice}" + ("" if dataset.own else ", or leave the path empty")
+        )
+    if path.is_file() and path.suffix.lower() in dataset.manifests:
+        return path
     if path.is_file() and not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is a file but not a complete .zip; {advice}")
+        unpack = "unpack it first, or " if ".tar" in path.name or path.suffix in (".tgz", ".7z", ".rar") else ""
+        raise UserError(f"{path} is a file but not a complete .zip; {unpack}{advice}")
     return path
 
 

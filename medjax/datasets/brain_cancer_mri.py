@@ -17,5 +17,6 @@ DATASET = class_folder_dataset(
         "@misc{rahman2024brain, author={Rahman, Md Mizanur}, title={Brain Cancer - MRI dataset}, year={2024}, "
         "publisher={Mendeley Data}, version={1}, doi={10.17632/mk56jw9rns.1}}"
     ),
+    stand_in="phantom",
     kaggle="orvile/brain-cancer-mri-dataset",
 )

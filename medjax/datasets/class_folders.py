@@ -14,74 +14,110 @@ from medjax.errors import UserError
 log = logging.getLogger("medjax")
 
 
-def class_folder_dataset(*, name: str, class_names: tuple[str, ...], **facts: Any) -> Dataset:
-    """Describe a dataset whose classes are folders named `class_names`; `facts` are the other fields of Dataset."""
-    return Dataset(name=name, class_names=class_names, splits=functools.partial(_splits, class_names), **facts)
+def class_folder_dataset(
+    *, name: str, class_names: tuple[str, ...], split_folders: Mapping[str, str] | None = None, **facts: Any
+) -> Dataset:
+    """Describe a dataset whose classes are folders named `class_names`; `facts` are the other fields of Dataset.
+
+    `split_folders` gives the folder of each official split, {"train": "Training", …}; None where there are none.
+    """
+    read = functools.partial(class_folder_splits, class_names, split_folders or {})
+    return Dataset(name=name, class_names=class_names, splits=read, **facts)
 
 
-def find_class_folders(source: Source, class_names: tuple[str, ...]) -> tuple[str, dict[str, str]]:
-    """Find the one folder that holds a folder for every class, at any depth; upper and lower case are the same.
+def find_folders(
+    source: Source, names: tuple[str, ...], *, kind: str = "class", below: str = ""
+) -> tuple[str, dict[str, str]]:
+    """Find the one folder that holds a folder for every name, at any depth; upper and lower case are the same.
+
+    Args:
+      source: where to look.
+      names: of the folders.
+      kind: what they are, for messages.
+      below: look in this folder only; "" is the root.
 
     Returns:
-      The parent ("" is the root) and the folder of each class, relative to the root, in the order of `class_names`.
+      The parent ("" is the root) and the folder of each name, relative to the root, in the order of `names`.
 
     Raises:
-      UserError: no folder, or more than one, holds them all; or a class has no file.
+      UserError: no folder, or more than one, holds them all.
     """
-    wanted = {name.casefold(): name for name in class_names}
+    wanted = {name.casefold(): name for name in names}
     parents: dict[str, dict[str, str]] = {}
     for folder in source.folders:
         parent, _, last = folder.rpartition("/")
-        if last.casefold() in wanted:
+        if last.casefold() in wanted and (not below or folder.startswith(below + "/")):
             parents.setdefault(parent, {})[wanted[last.casefold()]] = folder
-    complete = sorted(parent for parent, classes in parents.items() if len(classes) == len(class_names))
+    complete = sorted(parent for parent, found in parents.items() if len(found) == len(names))
+    expected = f"the {kind} folders " + ", ".join(names)
+    place = f"{source.path}, folder {below!r}," if below else str(source.path)
     if not complete:
-        raise UserError(f"{source.path} does not hold {_expected(class_names)}; {_seen(source, parents)}")
+        raise UserError(f"{place} does not hold {expected}; {_seen(source, parents)}")
     if len(complete) > 1:
         places = " and ".join(repr(parent or ".") for parent in complete[:3])
         raise UserError(
-            f"{source.path} holds {_expected(class_names)} more than once, in {places}; "
-            "give the path of the one to use, or remove the copy"
+            f"{place} holds {expected} more than once, in {places}; give the path of the one to use, or remove the copy"
         )
-    return complete[0], {name: parents[complete[0]][name] for name in class_names}
+    return complete[0], {name: parents[complete[0]][name] for name in names}
 
 
-def _splits(class_names: tuple[str, ...], source: Source | None) -> Mapping[str, Split]:
+def class_folder_splits(
+    class_names: tuple[str, ...], split_folders: Mapping[str, str], source: Source | None
+) -> Mapping[str, Split]:
+    """Return the splits of a source of class folders; "train" alone where `split_folders` names none.
+
+    Raises:
+      UserError: a folder is missing, there twice, or empty.
+    """
     if source is None:
         raise TypeError("a dataset of class folders needs a source")
-    parent, folders = find_class_folders(source, class_names)
-    files = {name: [file for file in source.files if file.startswith(folder + "/")] for name, folder in folders.items()}
-    empty = [folders[name] for name in class_names if not files[name]]
-    if empty:
-        raise UserError(
-            f"the class folder {empty[0]!r} of {source.path} is empty; put its images back, or download the set again"
-        )
+    if not split_folders:
+        parent, folders = find_folders(source, class_names)
+        _warn_of_others(source, parent, folders, "class")
+        return {"train": _split(source, parent, folders)}
+    parent, parts = find_folders(source, tuple(split_folders.values()), kind="split")
+    _warn_of_others(source, parent, parts, "split")
+    splits = {}
+    for name, folder in split_folders.items():
+        inner, folders = find_folders(source, class_names, below=parts[folder])
+        _warn_of_others(source, inner, folders, "class")
+        splits[name] = _split(source, parent, folders)
+    return splits
+
+
+def _split(source: Source, parent: str, folders: Mapping[str, str]) -> Split:
+    """Return every file of the class folders; the ids are paths below `parent`."""
+    files = [[file for file in source.files if file.startswith(folder + "/")] for folder in folders.values()]
+    for folder, names in zip(folders.values(), files, strict=True):
+        if not names:
+            raise UserError(
+                f"the class folder {folder!r} of {source.path} is empty; put its images back, or download the set again"
+            )
+    return Split(sum(map(len, files)), _examples(source, f"{parent}/" if parent else "", files))
+
+
+def _warn_of_others(source: Source, parent: str, folders: Mapping[str, str], kind: str) -> None:
     prefix = f"{parent}/" if parent else ""
     beside = {f.removeprefix(prefix).split("/")[0] for f in source.files if f.startswith(prefix)}
     ignored = sorted(beside - {folder.removeprefix(prefix) for folder in folders.values()})
     if ignored:
-        log.warning("%s: beside the class folders and not used: %s", source.path, ", ".join(ignored[:10]))
-    return {"train": Split(sum(map(len, files.values())), _examples(source, prefix, list(files.values())))}
+        log.warning("%s: beside the %s folders and not used: %s", source.path, kind, ", ".join(ignored[:10]))
 
 
 def _examples(source: Source, prefix: str, files: list[list[str]]) -> Iterator[Example]:
     """Yield every file of every class folder: one that is no picture is to be reported, not passed over."""
     for label, names in enumerate(files):
         for name in names:
-            image_id = _as_text(name.removeprefix(prefix))
+            image_id = as_text(name.removeprefix(prefix))
             try:
                 yield Example(image_id, source.read(name), label)
             except ReadError as error:
                 yield Example(image_id, b"", label, read_error=str(error))
 
 
-def _as_text(name: str) -> str:
+def as_text(name: str) -> str:
     """Return a file name as valid Unicode; Linux allows any bytes in one."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _expected(class_names: tuple[str, ...]) -> str:
-    return "the class folders " + ", ".join(class_names)
 
 
 def _seen(source: Source, parents: dict[str, dict[str, str]]) -> str:

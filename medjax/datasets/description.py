@@ -58,6 +58,9 @@ class Dataset:
       options: those it was configured with; part of every table's fingerprint.
       notes: JSON values to be kept with the table, such as the intensity policy.
       ordered: the classes are degrees, lowest first.
+      own: the user's own files; they have no publisher, and nothing is searched for or stands in for them.
+      stand_in: the synthetic dataset a DEMO trains on where this one is not on disk, "" where none looks like it.
+      manifests: suffixes of a file that may be given for the folder it lies in, such as ".csv".
     """
 
     name: str
@@ -74,6 +77,9 @@ class Dataset:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     ordered: bool = False
+    own: bool = False
+    stand_in: str = ""
+    manifests: tuple[str, ...] = ()
 
     def configured(self, source: Source | None, options: Mapping[str, Any]) -> Dataset:
         """Return the dataset as it is in `source` under the user's `options`.

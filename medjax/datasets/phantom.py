@@ -5,14 +5,13 @@ Nothing measured on it is a result; everything that uses it says DEMO.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from PIL import Image
 
 from medjax.datasets.description import Dataset, Example, Split
 from medjax.datasets.phantom_drawing import CLASS_NAMES, draw
+from medjax.datasets.png import to_png
 from medjax.datasets.source import Source
 
 IMAGES_PER_CLASS = 300
@@ -25,19 +24,13 @@ def _splits(source: Source | None) -> Mapping[str, Split]:
 def _examples() -> Iterator[Example]:
     for label, name in enumerate(CLASS_NAMES):
         for number in range(IMAGES_PER_CLASS):
-            yield Example(f"{name}/{number:04d}.png", _png(draw(label, number)[0]), label)
+            yield Example(f"{name}/{number:04d}.png", to_png(draw(label, number)[0]), label)
 
 
 def lesion_mask(image_id: str) -> np.ndarray:
     """Return where the lesion of an image of this dataset is, bool [128, 128]."""
     name, _, file = image_id.partition("/")
     return draw(CLASS_NAMES.index(name), int(file.removesuffix(".png")))[1]
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-    return file.getvalue()
 
 
 DATASET = Dataset(

@@ -20,6 +20,8 @@ MAX_FILE_BYTES = 256 * 2**20
 _LITTER = {"__macosx", "thumbs.db", "desktop.ini"}
 # A folder with this file holds a cache (https://bford.info/cachedir/). Skipped, so that ours may lie inside a source.
 CACHE_TAG = "CACHEDIR.TAG"
+# Tables that name images and their labels.
+MANIFESTS = (".csv", ".tsv", ".parquet")
 
 
 class ReadError(Exception):
@@ -53,7 +55,7 @@ class Source(Protocol):
 
 
 def open_source(path: Path) -> Source:
-    """Open a folder or a .zip.
+    """Open a folder, a .zip, or a manifest (see MANIFESTS), which stands for the folder it lies in.
 
     Raises:
       UserError: neither a folder nor a readable .zip, or a .zip with encrypted, linked or escaping entries.
@@ -62,7 +64,7 @@ def open_source(path: Path) -> Source:
         return FolderSource(path)
     if not path.exists():
         raise UserError(f"no such file or folder: {path}; give the folder or the .zip the publisher offers")
-    return ZipSource(path)
+    return ManifestSource(path) if path.suffix.lower() in MANIFESTS else ZipSource(path)
 
 
 class FolderSource:
@@ -70,6 +72,7 @@ class FolderSource:
 
     def __init__(self, path: Path):
         self.path = path
+        self._root = path
         try:
             found = sorted(_walk(path, "", set()))
         except OSError as error:
@@ -85,7 +88,7 @@ class FolderSource:
     def read(self, name: str) -> bytes:
         """Return the bytes of one file; ReadError when it cannot be had."""
         try:
-            with open(self.path / name, "rb") as file:
+            with open(self._root / name, "rb") as file:
                 _check_size(os.fstat(file.fileno()).st_size)
                 return file.read()
         except OSError as error:
@@ -96,6 +99,21 @@ class FolderSource:
 
     def __exit__(self, *exception: object) -> None:
         pass
+
+
+class ManifestSource(FolderSource):
+    """The folder of a manifest, and which of its files is the manifest.
+
+    Attributes:
+      manifest: its name in `files`.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__(path.parent)
+        self.path, self.manifest = path, path.name
+        self.fingerprint = hashlib.sha256(
+            f"{self.fingerprint} {path.name}".encode("utf-8", "surrogateescape")
+        ).hexdigest()
 
 
 class ZipSource:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from medjax.datasets import find_dataset
+from medjax.datasets import find_dataset, how_to_get
 from medjax.datasets.description import Dataset
 from medjax.datasets.source import CACHE_TAG, open_source
 from medjax.errors import UserError
@@ -92,10 +92,7 @@ def _check_options(
     dataset: Dataset, source: Path | None, image_size: int, channels: int, fit: str, on_bad_image: str
 ) -> None:
     if source is None and not dataset.synthetic:
-        raise UserError(
-            f"dataset {dataset.name!r} is not on disk; get it from {dataset.homepage} and give the path of its folder "
-            "or .zip"
-        )
+        raise UserError(how_to_get(dataset))
     if source is not None and dataset.synthetic:
         raise UserError(f"dataset {dataset.name!r} is made by the program and reads no files; drop the path {source}")
     for field, value, allowed in (("fit", fit, decode.FITS), ("on_bad_image", on_bad_image, ON_BAD_IMAGE)):
@@ -248,8 +245,10 @@ def _report_bad(table: ImageTable, on_bad_image: str) -> None:
         return
     count = f"{len(table.skipped)} of {len(table) + len(table.skipped)} images of {table.name} cannot be decoded"
     if on_bad_image == "stop":
+        hashed = table.notes.get("ids") == "hashed"
+        which = " (python -m medjax.which says which files those ids are)" if hashed else ""
         raise UserError(
-            f"{count}: {_listing(table.skipped)}; repair or remove them, or leave them out with "
+            f"{count}: {_listing(table.skipped)}{which}; repair or remove them, or leave them out with "
             "--config.data.on_bad_image=skip"
         )
     log.warning("%s and are left out: %s", count, _listing(table.skipped))

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from medjax.datasets.class_folders import class_folder_dataset, find_class_folders
+from medjax.datasets.class_folders import class_folder_dataset, find_folders
 from medjax.datasets.description import Dataset, Example
 from medjax.datasets.source import open_source
 from medjax.errors import UserError
@@ -77,7 +77,7 @@ def test_folders_beside_the_classes_are_named(tmp_path: Path, caplog: pytest.Log
 def test_what_was_found_instead_is_said_in_one_line(tmp_path: Path, files: list[str], message: str) -> None:
     place(tmp_path, *files)
     with pytest.raises(UserError) as caught:
-        find_class_folders(open_source(tmp_path), CLASSES)
+        find_folders(open_source(tmp_path), CLASSES)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

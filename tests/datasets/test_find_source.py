@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medjax.datasets import DATASETS, find_dataset, find_source
+from medjax.datasets import DATASETS, find_dataset, find_source, how_to_get
 from medjax.errors import UserError
 
 NAME = "brain_cancer_mri"
@@ -97,9 +97,40 @@ def test_each_dataset_has_its_facts() -> None:
     for name, dataset in DATASETS.items():
         assert dataset.name == name
         assert dataset.license
-        assert dataset.homepage.startswith("https://")
+        assert dataset.own or (dataset.homepage.startswith("https://") and len(dataset.class_names) > 1)
         assert len(set(dataset.class_names)) == len(dataset.class_names)
 
 
 def test_the_labels_of_brain_cancer_mri_are_in_the_published_order() -> None:
     assert DATASETS[NAME].class_names == ("brain_glioma", "brain_menin", "brain_tumor")
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.TSV", "m.parquet"])
+def test_a_manifest_may_be_given_where_the_dataset_has_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert find_source("image_table", path=str(tmp_path / name)) == tmp_path / name
+    with pytest.raises(UserError, match=r"is a file but not a complete \.zip; give the folder or the \.zip of your"):
+        find_source("image_folder", path=str(tmp_path / name))
+
+
+def test_a_tar_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "cifar-10-binary.tar.gz").touch()
+    with pytest.raises(UserError, match="unpack it first, or give the folder"):
+        find_source("cifar10", path=str(tmp_path / "cifar-10-binary.tar.gz"))
+
+
+def test_nobodys_own_images_are_searched_for_or_downloaded(tmp_path: Path) -> None:
+    make_zip(tmp_path / "image_folder.zip")
+    assert find_source("image_folder", data_dir=tmp_path, download=True) is None
+
+
+def test_how_to_get_the_files_is_one_line() -> None:
+    own = how_to_get(DATASETS["image_table"])
+    assert own == (
+        "image_table reads your own images: give the folder or .zip, .csv, .tsv, .parquet with --config.data.path=PATH"
+    )
+    assert "get it from https://yann.lecun.com/exdb/mnist/ (see data/README.md)" in how_to_get(DATASETS["mnist"])
+
+
+def test_only_sets_of_brain_images_have_a_stand_in() -> None:
+    assert {name for name, dataset in DATASETS.items() if dataset.stand_in} == {"brain_cancer_mri", "brain_tumor_mri"}

@@ -139,3 +139,15 @@ def test_a_file_that_is_no_zip_is_one_clear_error(tmp_path: Path, cut: int) -> N
 def test_a_missing_path_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file or folder"):
         open_source(tmp_path / "none")
+
+
+def test_a_manifest_stands_for_its_folder(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, FILES | {"m.csv": b"path", "n.csv": b"path"})
+    with open_source(folder / "m.csv") as source:
+        assert (source.path, source.manifest) == (folder / "m.csv", "m.csv")
+        assert source.files == open_source(folder).files
+        assert source.read("a/x.png") == b"one"
+    prints = {open_source(folder / name).fingerprint for name in ("m.csv", "n.csv", "")}
+    assert len(prints) == 3
+    with open_source(source.path) as again:
+        assert again.fingerprint == source.fingerprint

@@ -185,7 +185,7 @@ def test_impossible_options_are_named(tmp_path: Path, options: dict[str, object]
 
 
 def test_a_missing_source_says_where_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'tiny' is not on disk; get it from https"):
+    with pytest.raises(UserError, match="tiny is not on disk: get it from https"):
         load(None, tmp_path / "c")
 
 
