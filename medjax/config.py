@@ -111,6 +111,8 @@ def resolve(config: ConfigDict) -> ConfigDict:
         config.data.name = "phantom"
     if config.data.name == "phantom":
         config.data.image_size = config.phantom.image_size
+        config.data.channels = config.data.channels if config.data.channels in (1, 3) else 3  # it has no slices
+        config.data.options = ConfigDict()  # those of the dataset that is not there
         config.max_epochs = min(config.max_epochs, config.phantom.max_epochs)
         config.weights = "none"
     config.data.path = str(source or "")

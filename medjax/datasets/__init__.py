@@ -7,13 +7,14 @@ import os
 import zipfile
 from pathlib import Path
 
-from medjax.datasets import brain_cancer_mri, phantom
+from medjax.datasets import brain_cancer_mri, phantom, rsna_lumbar
 from medjax.datasets.description import Dataset
 from medjax.errors import UserError
 
 DATASETS: dict[str, Dataset] = {
     "brain_cancer_mri": brain_cancer_mri.DATASET,
     "phantom": phantom.DATASET,
+    "rsna_lumbar": rsna_lumbar.DATASET,
 }
 
 
