@@ -117,17 +117,20 @@ def is_dicom(head: bytes) -> bool:
 def shielded(step: str) -> Iterator[None]:
     """Turn any exception into ReadError(step), and keep pydicom's warnings, which quote values, from everyone."""
     logger = logging.getLogger("pydicom")
-    disabled, logger.disabled = logger.disabled, True
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except ReadError:
         raise
-    except Exception as error:  # whatever class a malformed header leads to
+    except BaseException as error:  # whatever class a malformed file leads to; a panic in Rust is no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise ReadError(f"{step} ({type(error).__name__})") from None
     finally:
-        logger.disabled = disabled
+        logger.setLevel(level)
 
 
 def parse(data: bytes, *, pixels: bool) -> tuple[Any, bool]:

@@ -10,7 +10,7 @@ _TABLE_LEVELS = 2**20
 
 
 class VoxelHistogram:
-    """Counts of values. Exact up to `limit` distinct ones, then neighbouring values are merged in pairs."""
+    """Counts of values. Exact up to `limit` distinct ones, then neighbouring ones are merged."""
 
     def __init__(self, limit: int = 2**18):
         self._limit = limit
@@ -32,8 +32,8 @@ class VoxelHistogram:
         together = np.concatenate([self._counts, counts])
         summed = np.zeros(len(values), np.int64)
         np.add.at(summed, where, together)
-        while len(values) > self._limit:
-            values, summed = _in_pairs(values, summed)
+        if len(values) > self._limit:
+            values, summed = _merged(values, summed, self._limit // 2)
         self._values, self._counts = values, summed
 
     def percentiles(self, *shares: float) -> list[float]:
@@ -48,6 +48,10 @@ class VoxelHistogram:
         return [float(value) for value in self._values[np.searchsorted(below, ranks)]]
 
 
-def _in_pairs(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Merge every second value into the one below it; what is left over stays as it is."""
-    return values[::2], np.add.reduceat(counts, np.arange(0, len(counts), 2))
+def _merged(values: np.ndarray, counts: np.ndarray, parts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Merge neighbouring values into at most `parts` of about the same count, which bounds the shift of a rank."""
+    below = np.cumsum(counts) - counts
+    part = below * parts // counts.sum()
+    starts = np.flatnonzero(np.diff(part, prepend=-1))
+    ends = np.append(starts[1:], len(values))
+    return values[(starts + ends) // 2], np.add.reduceat(counts, starts)
