@@ -77,6 +77,14 @@ def test_without_the_dataset_the_demo_trains_the_phantom_from_scratch_and_says_s
     assert "DEMO" in caplog.text
 
 
+def test_the_demo_has_neither_the_options_nor_the_slices_of_the_dataset_it_stands_for(config):
+    config.data.name = "rsna_lumbar"
+    config.data.channels = 5
+    config.data.options.slices = 5
+    resolved = configuration.resolve(config)
+    assert (resolved.data.channels, resolved.data.options.to_dict()) == (3, {})
+
+
 def test_a_given_path_that_is_wrong_never_becomes_a_demo(config):
     config.data.path = "not/there.zip"
     with pytest.raises(UserError, match=r"not/there\.zip"):

@@ -67,6 +67,8 @@ def configure(
     if source is None:
         raise TypeError("rsna_lumbar needs a source")
     _check(crop_mm, crop_pixels, slices, conditions)
+    if not isinstance(imager_spacing, bool):
+        raise UserError(f"imager_spacing is {imager_spacing!r}; give True or False")
     root = rsna_tables.find_root(source)
     targets = [target for target in rsna_tables.read_targets(source, root) if target.condition in conditions]
     if not targets:
@@ -118,8 +120,7 @@ def _examples(source: Source, files: Files, targets: Sequence[Target], crops: _C
                     yield _example(target, left_out=_NO_COORDINATE)
     if unreadable:
         log.warning(
-            "%d slices of %d series cannot be read; they are passed over as neighbours, and so is nothing they are the "
-            "middle of",
+            "%d slices of %d series cannot be read and are passed over as neighbours; targets in them are errors",
             *(sum(unreadable.values()), len(unreadable)),
         )
 
@@ -206,7 +207,8 @@ def _check(crop_mm: Any, crop_pixels: Any, slices: Any, conditions: Any) -> None
             f"slices is {slices!r}; give an odd number from 1 to 63, the middle one is that of the coordinate"
         )
     allowed = ", ".join(rsna_tables.CONDITIONS)
-    if isinstance(conditions, str) or not conditions or not set(conditions) <= set(rsna_tables.CONDITIONS):
+    listed = isinstance(conditions, list | tuple) and len(conditions) > 0
+    if not listed or any(condition not in rsna_tables.CONDITIONS for condition in conditions):
         raise UserError(f"conditions is {conditions!r}; give a list of some of {allowed}")
 
 

@@ -139,3 +139,20 @@ def test_a_file_that_is_no_zip_is_one_clear_error(tmp_path: Path, cut: int) -> N
 def test_a_missing_path_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file or folder"):
         open_source(tmp_path / "none")
+
+
+def test_the_beginning_of_a_file_is_had_alone(either: Path) -> None:
+    with open_source(either) as source:
+        assert source.head("a/b/y.png", 3) == b"thr"
+        assert source.head("a/b/y.png", 99) == b"three"
+        assert source.head("z.txt", 3) == b""
+
+
+def test_a_beginning_that_cannot_be_had_is_a_read_error(tmp_path: Path) -> None:
+    os.symlink("nowhere", tmp_path / "broken.png")
+    with open_source(tmp_path) as source, pytest.raises(ReadError, match="No such file"):
+        source.head("broken.png", 4)
+    archive = write_zip(tmp_path / "d.zip", {"a.png": b"one"})
+    archive.write_bytes(archive.read_bytes().replace(b"PK\x03\x04", b"PK\x03\x05"))
+    with open_source(archive) as source, pytest.raises(ReadError, match="damaged in the .zip"):
+        source.head("a.png", 4)
