@@ -17,6 +17,12 @@ def get_config() -> ConfigDict:
     config.name = "unet_lumbar"
     config.data.name = "rsna_lumbar"
     config.data.image_size = 96
+    config.data.channels = 3  # neighbouring slices, odd
+    config.data.options.slices = config.data.get_ref("channels")
+    config.data.options.crop_mm = 64.0  # side of a crop in the patient, mm
+    config.data.options.crop_pixels = config.data.get_ref("image_size")
+    config.data.options.conditions = ("spinal_canal_stenosis", "neural_foraminal_narrowing", "subarticular_stenosis")
+    config.data.options.imager_spacing = False  # take the detector's spacing where a file has no PixelSpacing
     config.model = ConfigDict({"name": "unet_classifier"})
     config.weights = "none"
     config.augment.flip_horizontal = False  # right-sided crops are mirrored when they are made

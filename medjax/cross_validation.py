@@ -1,4 +1,4 @@
-"""All folds of an experiment, one after the other, judged as one: each image is predicted by the run that never saw it."""
+"""All folds of an experiment, judged as one: each image is predicted by the run that never saw it."""
 
 from __future__ import annotations
 

@@ -16,11 +16,22 @@ from medjax.datasets import (
     medical_mnist,
     mnist,
     phantom,
+    rsna_lumbar,
 )
 from medjax.datasets.description import Dataset
 from medjax.errors import UserError
 
-_MODULES = (brain_cancer_mri, brain_tumor_mri, cifar10, image_folder, image_table, medical_mnist, mnist, phantom)
+_MODULES = (
+    brain_cancer_mri,
+    brain_tumor_mri,
+    cifar10,
+    image_folder,
+    image_table,
+    medical_mnist,
+    mnist,
+    phantom,
+    rsna_lumbar,
+)
 DATASETS: dict[str, Dataset] = {module.DATASET.name: module.DATASET for module in _MODULES}
 
 

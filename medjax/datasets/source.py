@@ -49,6 +49,10 @@ class Source(Protocol):
         """Return the bytes of one file; ReadError when it cannot be had."""
         ...
 
+    def head(self, name: str, size: int) -> bytes:
+        """Return the first `size` bytes of one file, all where it has fewer; ReadError when they cannot be had."""
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
@@ -91,6 +95,14 @@ class FolderSource:
             with open(self._root / name, "rb") as file:
                 _check_size(os.fstat(file.fileno()).st_size)
                 return file.read()
+        except OSError as error:
+            raise ReadError(f"cannot be read: {error.strerror}") from error
+
+    def head(self, name: str, size: int) -> bytes:
+        """Return the first `size` bytes of one file; ReadError when they cannot be had."""
+        try:
+            with open(self.path / name, "rb") as file:
+                return file.read(size)
         except OSError as error:
             raise ReadError(f"cannot be read: {error.strerror}") from error
 
@@ -148,6 +160,14 @@ class ZipSource:
         _check_size(info.file_size)
         try:
             return self._archive.read(info)
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
+            raise ReadError(f"damaged in the .zip: {error}") from error
+
+    def head(self, name: str, size: int) -> bytes:
+        """Return the first `size` bytes of one entry; ReadError when they cannot be had."""
+        try:
+            with self._archive.open(self._entries[name]) as file:
+                return file.read(size)
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
             raise ReadError(f"damaged in the .zip: {error}") from error
 

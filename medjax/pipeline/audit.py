@@ -143,8 +143,8 @@ def _warnings(
                 )
     if copies["overall"]["near_links_not_followed"]:
         sentences.append(
-            f"{_count(copies['overall']['near_links_not_followed'], 'pair')} of near copies kept in two groups, since a "
-            "chain of likenesses led too far from one picture; a split may part them"
+            f"{_count(copies['overall']['near_links_not_followed'], 'pair')} of near copies kept in two groups, since "
+            "a chain of likenesses led too far from one picture; a split may part them"
         )
     if table.skipped:
         sentences.append(f"{_count(len(table.skipped), 'file')} could not be read and were left out")

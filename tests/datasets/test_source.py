@@ -151,3 +151,20 @@ def test_a_manifest_stands_for_its_folder(tmp_path: Path) -> None:
     assert len(prints) == 3
     with open_source(source.path) as again:
         assert again.fingerprint == source.fingerprint
+
+
+def test_the_beginning_of_a_file_is_had_alone(either: Path) -> None:
+    with open_source(either) as source:
+        assert source.head("a/b/y.png", 3) == b"thr"
+        assert source.head("a/b/y.png", 99) == b"three"
+        assert source.head("z.txt", 3) == b""
+
+
+def test_a_beginning_that_cannot_be_had_is_a_read_error(tmp_path: Path) -> None:
+    os.symlink("nowhere", tmp_path / "broken.png")
+    with open_source(tmp_path) as source, pytest.raises(ReadError, match="No such file"):
+        source.head("broken.png", 4)
+    archive = write_zip(tmp_path / "d.zip", {"a.png": b"one"})
+    archive.write_bytes(archive.read_bytes().replace(b"PK\x03\x04", b"PK\x03\x05"))
+    with open_source(archive) as source, pytest.raises(ReadError, match=r"damaged in the \.zip"):
+        source.head("a.png", 4)
