@@ -55,7 +55,7 @@ def prepare(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -
     Raises:
       UserError: the data or the split is wrong.
     """
-    table = _load_table(config)
+    table = load_table(config)
     found = duplicates_of(table) if config.split.near_copies else None
     grouped = dataclasses.replace(table, group_ids=groups(table, found)) if found else table
     splits = _load_splits(config, workdir, table, grouped)
@@ -71,7 +71,8 @@ def prepare(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -
     return Prepared(grouped, splits, unit, report, copies_in_test=config.split.kind == "official_dedup")
 
 
-def _load_table(config: ConfigDict) -> ImageTable:
+def load_table(config: ConfigDict) -> ImageTable:
+    """Return the table that config.data stands for; made where it is not there yet."""
     data = config.data
     return cache.load_table(
         data.name,

@@ -1,5 +1,7 @@
 """A whole run of a tiny network on the phantom, for every test that wants to look at one."""
 
+import os
+
 import pytest
 
 from medjax import config as configuration
@@ -11,6 +13,14 @@ from tests.configs import tiny
 def key_for_pseudonyms(monkeypatch, tmp_path_factory):
     """No test touches the key of whoever runs it."""
     monkeypatch.setenv("MEDJAX_KEY", str(tmp_path_factory.getbasetemp() / "key"))
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what reads real images where there are none."""
+    if "MEDJAX_TEST_DATA" not in os.environ:
+        for item in items:
+            if item.get_closest_marker("real_data"):
+                item.add_marker(pytest.mark.skip(reason="MEDJAX_TEST_DATA is not set"))
 
 
 @pytest.fixture(scope="session")

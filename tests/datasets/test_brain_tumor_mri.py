@@ -52,7 +52,6 @@ def test_a_class_missing_from_one_split_is_named_with_the_split(tmp_path: Path) 
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif("MEDJAX_TEST_DATA" not in os.environ, reason="MEDJAX_TEST_DATA is not set")
 def test_the_published_archive_is_listed_by_split_and_class() -> None:
     with open_source(Path(os.environ["MEDJAX_TEST_DATA"]) / "brain_tumor_mri.zip") as source:
         splits = DATASET.splits(source)

@@ -123,7 +123,6 @@ def test_a_damaged_batch_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif("MEDJAX_TEST_DATA" not in os.environ, reason="MEDJAX_TEST_DATA is not set")
 def test_the_subset_of_pictures_is_listed() -> None:
     with open_source(Path(os.environ["MEDJAX_TEST_DATA"]) / "cifar10_subset.zip") as source:
         splits = DATASET.splits(source)

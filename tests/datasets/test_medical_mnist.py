@@ -28,7 +28,6 @@ def test_the_licence_is_the_publishers() -> None:
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif("MEDJAX_TEST_DATA" not in os.environ, reason="MEDJAX_TEST_DATA is not set")
 def test_the_published_archive_holds_58954_images() -> None:
     with open_source(Path(os.environ["MEDJAX_TEST_DATA"]) / "medical_mnist.zip") as source:
         assert DATASET.splits(source)["train"].size == 58954

@@ -137,7 +137,6 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif("MEDJAX_TEST_DATA" not in os.environ, reason="MEDJAX_TEST_DATA is not set")
 def test_the_published_files_hold_70000_digits() -> None:
     splits = DATASET.splits(open_source(Path(os.environ["MEDJAX_TEST_DATA"]) / "mnist"))
     assert {name: split.size for name, split in splits.items()} == {"train": 60000, "test": 10000}

@@ -327,7 +327,6 @@ def test_the_metadata_says_where_the_images_come_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif("MEDJAX_TEST_DATA" not in os.environ, reason="MEDJAX_TEST_DATA is not set")
 def test_the_brain_cancer_archive_becomes_a_table(tmp_path: Path) -> None:
     source = Path(os.environ["MEDJAX_TEST_DATA"]) / "brain_cancer_mri.zip"
     options = {"image_size": 64, "channels": 3, "fit": "squash", "on_bad_image": "stop", "progress": False}
