@@ -120,6 +120,7 @@ def resolve(config: ConfigDict) -> ConfigDict:
             f"{config.phantom.image_size} pixels, from scratch. For real images: --config.data.path=FOLDER_OR_ZIP"
         )
         config.data.name = "phantom"
+        config.data.input_columns = ()  # the phantom has none
     if config.data.name == "phantom":
         config.data.image_size = config.phantom.image_size
         config.max_epochs = min(config.max_epochs, config.phantom.max_epochs)

@@ -89,6 +89,11 @@ def test_without_the_dataset_the_demo_trains_the_phantom_from_scratch_and_says_s
     assert "DEMO" in caplog.text
 
 
+def test_the_demo_asks_for_no_columns_that_the_phantom_lacks(config):
+    config.data.input_columns, config.trainable = ("condition",), "all"
+    assert configuration.resolve(config).data.input_columns == ()
+
+
 def test_a_given_path_that_is_wrong_never_becomes_a_demo(config):
     config.data.path = "not/there.zip"
     with pytest.raises(UserError, match=r"not/there\.zip"):
