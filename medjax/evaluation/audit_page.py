@@ -59,13 +59,17 @@ def page_image_ids(audit: Mapping[str, Any]) -> list[str]:
 def _sections(audit: Mapping[str, Any], thumbnails: Mapping[str, np.ndarray] | None) -> list[str]:
     copies = audit["copies"]
     return [
-        markup.section("Warnings", *(markup.paragraph(f"{text}.", "warning") for text in audit["warnings"])),
+        markup.section("Warnings", *(_warning(text) for text in audit["warnings"])),
         markup.section("Copies", _copies(copies), _across(copies), _conflicts(copies), _largest(copies)),
         markup.section("Pairs", *_pairs(copies["worst_pairs"], thumbnails)),
         markup.section("Images", _flow(audit), _classes(audit)),
         markup.section("Facts of the files by class", *(_fact(fact) for fact in audit["facts"])),
         _skipped(audit["skipped"]),
     ]
+
+
+def _warning(text: str) -> str:
+    return markup.paragraph(f"{text[:1].upper()}{text[1:]}.", "warning")
 
 
 def _headline(audit: Mapping[str, Any]) -> str:
@@ -119,10 +123,9 @@ def _conflicts(copies: Mapping[str, Any]) -> str:
     found = copies["conflicting_labels"]
     if not found["exact_groups"] and not found["near_links"]:
         return markup.paragraph("No copies have different labels.", "note")
-    return markup.paragraph(
-        f"Copies with different labels: groups of exact copies {found['exact_groups']:,}, with "
-        f"{found['exact_images']:,} images; pairs of near copies {found['near_links']:,}.",
-        "warning",
+    return _warning(
+        f"groups of exact copies with different labels: {found['exact_groups']:,} ({found['exact_images']:,} images); "
+        f"pairs of near copies with different labels: {found['near_links']:,}"
     )
 
 
@@ -216,7 +219,7 @@ def _fact(fact: Mapping[str, Any]) -> str:
     classes = list(next(iter(fact["counts"].values()), {}))
     lines = [[value or "–", *(f"{counts[name]:,}" for name in classes)] for value, counts in fact["counts"].items()]
     name = str(fact["fact"])
-    warning = markup.paragraph(f"{fact['warning']}.", "warning") if fact["warning"] else ""
+    warning = _warning(fact["warning"]) if fact["warning"] else ""
     values = f"{fact['values']:,} {'value' if fact['values'] == 1 else 'values'}"
     return markup.table(f"**{name.capitalize()}**: {values}{said}.", [name.capitalize(), *classes], lines) + warning
 

@@ -141,10 +141,11 @@ def _warnings(
                     f"{count:,} of the {size:,} images of class {name!r} are copies of one another, from "
                     f"{group['first_image']} on"
                 )
-    if copies["overall"]["near_links_not_followed"]:
+    refused = copies["overall"]["near_links_not_followed"]
+    if refused:
         sentences.append(
-            f"{_count(copies['overall']['near_links_not_followed'], 'pair')} of near copies kept in two groups, since "
-            "a chain of likenesses led too far from one picture; a split may part them"
+            f"{_count(refused, 'pair')} of near copies kept in two groups, since a chain of likenesses led too far "
+            "from one picture; a split may part them"
         )
     if table.skipped:
         sentences.append(f"{_count(len(table.skipped), 'file')} could not be read and were left out")

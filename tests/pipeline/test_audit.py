@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from medjax.pipeline import duplicate_file
 from medjax.pipeline.audit import audit
+from medjax.pipeline.cache import load_table
 from medjax.pipeline.duplicate_file import duplicates_of
 from medjax.pipeline.table import ImageTable, content_hash
 
@@ -225,3 +227,15 @@ def test_one_kind_of_pair_does_not_crowd_out_the_others(table: ImageTable, monke
     images = np.concatenate([noise, noise, noise[:1, ::-1]])
     pairs = audit(make_table(images, [0, 0, 0, 0, 0, 0, 1]))["copies"]["worst_pairs"]
     assert [(pair["kind"], pair["labels_differ"]) for pair in pairs] == [("near", True), ("exact", False)]
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif("MEDJAX_TEST_DATA" not in os.environ, reason="MEDJAX_TEST_DATA is not set")
+def test_the_known_leak_of_the_brain_tumour_set_is_found(tmp_path: Path) -> None:
+    source = Path(os.environ["MEDJAX_TEST_DATA"]) / "brain_tumor_mri.zip"
+    fixed = {"channels": 1, "fit": "squash", "on_bad_image": "stop", "progress": False, "cache_dir": tmp_path}
+    table = load_table("brain_tumor_mri", source=source, image_size=224, **fixed)  # type: ignore[arg-type]
+    splits = {name: np.flatnonzero(table.columns["official_split"] == name) for name in ("train", "test")}
+    (pair,) = audit(table, splits)["copies"]["across_splits"]
+    assert (pair["exact_groups"], pair["exact_images"]["test"]) == (189, 216)
+    assert pair["images"]["test"] > 900
