@@ -68,7 +68,6 @@ def configure(
     }
     if notes["unused_files"]:
         log.warning("%s: %d files that are no images in a class folder", source.path, notes["unused_files"])
-
     notes = {**notes, **naming.notes, **pictures.notes}
     return dataclasses.replace(
         DATASET,
