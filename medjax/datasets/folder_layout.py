@@ -107,8 +107,10 @@ def _split_folders(source: Source, top: list[str]) -> dict[str, str]:
     splits = {
         folder: SPLIT_NAMES[_last(folder).casefold()] for folder in top if _last(folder).casefold() in SPLIT_NAMES
     }
+    if not splits:
+        return {}
     others = [f for f in top if f not in splits and any(name.startswith(f + "/") for name in source.files)]
-    if splits and others:
+    if others:
         raise UserError(
             f"{source.path} holds {_last(next(iter(splits)))!r} beside {_last(others[0])!r}: either all folders are "
             "splits (train, val, test) with the classes in them, or all are classes; move or rename one"

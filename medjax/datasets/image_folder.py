@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,10 +58,7 @@ def configure(
     _check_classes(source, layout, places)
     if not group_from:
         _refuse_nesting(source, places)
-    images = [place for place in places if not pictures.left_out(place.name)]
-    groups = find_groups(images, group_from=group_from, group_pattern=group_pattern, patient_id=pictures.patient_id)
-    kind = "patient" if group_from == "patient_id" else "group"
-    group_ids = {p.name: naming.group(group, kind) for p, group in zip(images, groups, strict=True)}
+    group_ids = _group_ids(places, pictures, naming, group_from, group_pattern)
     found = {place.class_name for place in places}
     class_names = order_classes(found, ordered=ordered, positive_class=positive_class)
     notes = {
@@ -70,19 +68,42 @@ def configure(
     }
     if notes["unused_files"]:
         log.warning("%s: %d files that are no images in a class folder", source.path, notes["unused_files"])
-
-    def splits(_: Source | None) -> Mapping[str, Split]:
-        by_split: dict[str, list[Place]] = {"train": [], "val": [], "test": []}
-        for place in places:
-            by_split[place.split or "train"].append(place)
-        return {
-            split: Split(len(held), _examples(held, class_names, group_ids, pictures, naming))
-            for split, held in by_split.items()
-            if held
-        }
-
     notes = {**notes, **naming.notes, **pictures.notes}
-    return dataclasses.replace(DATASET, class_names=class_names, splits=splits, notes=notes, ordered=bool(ordered))
+    return dataclasses.replace(
+        DATASET,
+        class_names=class_names,
+        splits=functools.partial(_splits, places, class_names, group_ids, pictures, naming),
+        notes=notes,
+        ordered=bool(ordered),
+    )
+
+
+def _group_ids(
+    places: Sequence[Place], pictures: Pictures, naming: Naming, group_from: str, group_pattern: str
+) -> dict[str, str]:
+    """Return the group id of each image by file name; what is left out as no image needs none."""
+    images = [place for place in places if not pictures.left_out(place.name)]
+    groups = find_groups(images, group_from=group_from, group_pattern=group_pattern, patient_id=pictures.patient_id)
+    kind = "patient" if group_from == "patient_id" else "group"
+    return {place.name: naming.group(group, kind) for place, group in zip(images, groups, strict=True)}
+
+
+def _splits(
+    places: Sequence[Place],
+    class_names: Sequence[str],
+    group_ids: Mapping[str, str],
+    pictures: Pictures,
+    naming: Naming,
+    _: Source | None,
+) -> Mapping[str, Split]:
+    by_split: dict[str, list[Place]] = {"train": [], "val": [], "test": []}
+    for place in places:
+        by_split[place.split or "train"].append(place)
+    return {
+        split: Split(len(held), _examples(held, class_names, group_ids, pictures, naming))
+        for split, held in by_split.items()
+        if held
+    }
 
 
 def _examples(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,37 +70,48 @@ def configure(
     columns = read_columns(source, manifest, [column for column in chosen if column])
     rows = _rows(columns, image_column, label_column, group_column, split_column, keep_columns)
     rows = _placed(rows, posixpath.join(posixpath.dirname(manifest), root))
-    there = set(source.files)
-    if not any(row.name in there for row in rows):
+    there = {row.name for row in rows} & set(source.files)
+    if not there:
         raise UserError(
             f"none of the {len(rows)} images that the manifest of {source.path} names is there; their paths start from "
             f"the folder of the manifest, or from --config.data.options.root below it (now {root!r})"
         )
-    present = [row.name for row in rows if row.name in there]
-    pictures = Pictures(source, present, intensity=intensity, window=window, frame=frame)
+    pictures = Pictures(source, sorted(there), intensity=intensity, window=window, frame=frame)
     class_names = order_classes(
         {row.label for row in rows if row.label}, ordered=ordered, positive_class=positive_class
     )
-    groups = {row.group: naming.group(row.group) for row in rows}
-
-    def splits(_: Source | None) -> Mapping[str, Split]:
-        by_split: dict[str, list[_Row]] = {"train": [], "val": [], "test": []}
-        for row in rows:
-            by_split[row.split].append(row)
-        return {
-            split: Split(len(held), _examples(held, there, class_names, groups, pictures, naming))
-            for split, held in by_split.items()
-            if held
-        }
-
     notes = {
         "group_from": "column" if group_column else "",
         "positive_class": positive_class,
-        "missing_files": len(rows) - len(present),
+        "missing_files": len(rows) - len(there),
         "missing_labels": sum(not row.label for row in rows),
     }
     notes = {**notes, **naming.notes, **pictures.notes}
-    return dataclasses.replace(DATASET, class_names=class_names, splits=splits, notes=notes, ordered=bool(ordered))
+    return dataclasses.replace(
+        DATASET,
+        class_names=class_names,
+        splits=functools.partial(_splits, rows, there, class_names, pictures, naming),
+        notes=notes,
+        ordered=bool(ordered),
+    )
+
+
+def _splits(
+    rows: Sequence[_Row],
+    there: set[str],
+    class_names: Sequence[str],
+    pictures: Pictures,
+    naming: Naming,
+    _: Source | None,
+) -> Mapping[str, Split]:
+    by_split: dict[str, list[_Row]] = {"train": [], "val": [], "test": []}
+    for row in rows:
+        by_split[row.split].append(row)
+    return {
+        split: Split(len(held), _examples(held, there, class_names, pictures, naming))
+        for split, held in by_split.items()
+        if held
+    }
 
 
 def _check_columns(image: str, label: str, group: str, split: str, keep: Sequence[str]) -> None:
@@ -191,13 +203,12 @@ def _examples(
     rows: Sequence[_Row],
     there: set[str],
     class_names: Sequence[str],
-    groups: Mapping[str, str],
     pictures: Pictures,
     naming: Naming,
 ) -> Iterator[Example]:
     label_of = {"": -1} | {name: label for label, name in enumerate(class_names)}
     for row in rows:
-        image_id, label, group_id = naming.image(row.path), label_of[row.label], groups[row.group]
+        image_id, label, group_id = naming.image(row.path), label_of[row.label], naming.group(row.group)
         if row.name in there:
             yield pictures.example(row.name, image_id, label, group_id, row.kept)
         else:

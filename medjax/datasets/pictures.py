@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -78,13 +79,14 @@ class Pictures:
 
     def missing(self, image_id: str, label: int, group_id: str, columns: Mapping[str, Any]) -> Example:
         """Return the example of a file that is named and not there."""
-        facts = {**columns, **self._blank_columns()}
+        facts = {**columns, **self._blank_columns}
         return Example(image_id, b"", label, group_id, read_error="not there", columns=facts)
 
     def left_out(self, name: str) -> str:
         """Return why a DICOM file is rightly no image, "" for what is one."""
         return self._dicom.left_out.get(name, "") if self._dicom is not None else ""
 
+    @functools.cached_property
     def _blank_columns(self) -> dict[str, Any]:
         """Return the further columns of a file of which nothing is known: the keys are those of every example."""
         known = sorted(self._dicom.names) if self._dicom else []
@@ -95,7 +97,7 @@ class Pictures:
     def _columns(self, name: str) -> dict[str, Any]:
         if self._is_dicom(name) and not self.left_out(name):
             return dict(self._dicom.columns(name))
-        return self._blank_columns()
+        return self._blank_columns
 
     def _is_dicom(self, name: str) -> bool:
         return self._dicom is not None and (name in self._dicom.names or name in self._dicom.left_out)

@@ -23,7 +23,7 @@ class StandIn:
         self.notes = {"policy": intensity}
 
     def patient_id(self, name):
-        return self._patients[name]
+        return "" if name in self.left_out else self._patients[name]
 
     def columns(self, name):
         return {"source_modality": "MR", "source_size": 2}

@@ -81,6 +81,7 @@ def test_a_batch_of_python_2_is_read() -> None:
         (python2([1, 2], RED_DOT.tobytes()), "3072 bytes, not 2 × 3072"),
         (python2([1], RED_DOT.tobytes()).replace(b"M\x00\x0c", b"M\x01\x0c"), "not uint8 of 1 × 3072"),
         (python2([1], RED_DOT.tobytes()).replace(b"u1", b"i1"), "not uint8"),
+        (python2([1], RED_DOT.tobytes()).replace(b"\x89T", b"\x88T"), "not uint8"),  # columns first
         (python2([1], RED_DOT.tobytes())[:100], "not enough data in stream"),
     ],
 )

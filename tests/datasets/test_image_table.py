@@ -146,6 +146,7 @@ def test_a_parquet_manifest_makes_a_table(tmp_path: Path) -> None:
         (ROWS, {"label_column": ""}, "label_column is ''; give the name"),
         (ROWS, {"keep_columns": "sex"}, r"keep_columns is 'sex'; write a list of names: \('sex',\)"),
         (ROWS, {"keep_columns": ("image",)}, "keep_columns names 'image'"),
+        (ROWS, {"keep_columns": ("who",), "group_column": "who"}, "keep_columns names 'who'"),
         (ROWS, {"keep_columns": ("source_x",)}, "keep_columns names 'source_x'"),
         (
             "image,label,s\na.png,cat,train\nx/b.png,dog,holdout\n",
