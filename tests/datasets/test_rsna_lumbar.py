@@ -124,7 +124,7 @@ def test_only_the_asked_conditions_are_read(tmp_path: Path) -> None:
     [
         (
             {"10/7/2.dcm": axial(2, PixelSpacing=None)},
-            r"10/7/2\.dcm: has no PixelSpacing, so millimetres are not known",
+            r"10/7/2\.dcm: has no usable PixelSpacing, so millimetres are not known",
         ),
         ({"10/7/2.dcm": axial(2, PixelSpacing=None, ImagerPixelSpacing=[1, 1])}, "has only ImagerPixelSpacing"),
         ({"10/7/1.dcm": axial(1)}, r"10/7/2\.dcm: is not in its series"),
