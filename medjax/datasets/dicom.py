@@ -122,7 +122,7 @@ def _shape(dataset: Any, header: Header) -> tuple[int, int, int, int]:
     if any(name in dataset for name in ("FloatPixelData", "DoubleFloatPixelData")):
         raise ReadError("holds floating-point values; only integers of 8 to 32 bits are read")
     if "PixelData" not in dataset or not dataset.PixelData:
-        raise ReadError("holds no pixel data")
+        raise ReadError("holds no pixel data, or is cut short before them")
     names = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
     rows, columns, samples, bits = (int(dataset.get(name) or 0) for name in names)
     if min(rows, columns) < 1:

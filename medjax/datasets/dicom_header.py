@@ -71,7 +71,7 @@ _PICTURE_AFTER_ALL = "1.2.840.10008.5.1.4.1.1.481.1"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of itself; "" or None where it says nothing.
+    """What a file says of itself; "" or None where it says nothing that can be.
 
     Attributes:
       patient_id, series: identify a patient; they may be compared, never written.
@@ -182,8 +182,8 @@ def read_header(dataset: Any, frame: int | None = None) -> Header:
             series=str(dataset.get("SeriesInstanceUID") or ""),
             spacing=_spacing(element(dataset, "PixelSpacing", index)),
             imager_spacing=_spacing(dataset.get("ImagerPixelSpacing")),
-            position=numbers(element(dataset, "ImagePositionPatient", index), 3),
-            orientation=numbers(element(dataset, "ImageOrientationPatient", index), 6),
+            position=_geometry(element(dataset, "ImagePositionPatient", index), 3),
+            orientation=_geometry(element(dataset, "ImageOrientationPatient", index), 6),
         )
 
 
@@ -206,15 +206,21 @@ def numbers(value: Any, count: int) -> tuple[float, ...] | None:
         return None
     found = tuple(float(part) for part in ([value] if isinstance(value, int | float | str) else value))
     if len(found) != count or not all(map(math.isfinite, found)):
-        raise ReadError("a geometry or intensity element of its header is no finite number, or has the wrong length")
+        raise ReadError("an element of its header is no finite number, or has the wrong length")
     return found
 
 
+def _geometry(value: Any, count: int) -> tuple[float, ...] | None:
+    """Return `count` numbers; None where they cannot be, since a picture is one without them too."""
+    try:
+        return numbers(value, count)
+    except (ReadError, ValueError, TypeError):
+        return None
+
+
 def _spacing(value: Any) -> tuple[float, ...] | None:
-    spacing = numbers(value, 2)
-    if spacing and min(spacing) <= 0:
-        raise ReadError("its pixel spacing is not above 0")
-    return spacing
+    spacing = _geometry(value, 2)
+    return spacing if spacing and min(spacing) > 0 else None
 
 
 def _code(value: Any) -> str:

@@ -68,7 +68,7 @@ def make_plane(
     if position is None or orientation is None:
         raise ReadError("does not say where it lies in the patient (ImagePositionPatient, ImageOrientationPatient)")
     if spacing is None:
-        raise ReadError("has no PixelSpacing, so millimetres are not known")
+        raise ReadError("has no usable PixelSpacing, so millimetres are not known")
     row, column = np.array(orientation[:3]), np.array(orientation[3:])
     if np.abs([row @ row - 1, column @ column - 1, row @ column]).max() > 0.01:
         raise ReadError("its ImageOrientationPatient is no pair of perpendicular directions")

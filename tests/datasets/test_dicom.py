@@ -37,6 +37,13 @@ def test_signed_and_unsigned_values_of_8_to_32_bits_are_read(dtype: str, syntax:
     assert read_picture(data).stored.tolist() == [[ends.min, 1, 0], [5, 6, ends.max]]
 
 
+@pytest.mark.parametrize("syntax", ["explicit", "implicit", "big"])
+def test_values_are_read_without_the_preamble_and_the_meta_information(syntax: str) -> None:
+    data = dicom(GREY, syntax=syntax)
+    bare = data[144 + int.from_bytes(data[140:144], "little") :]
+    assert read_picture(bare).stored.tolist() == GREY
+
+
 def test_bits_above_those_stored_do_not_count() -> None:
     unsigned = dicom([[0xF001, 0x0FFF]], dtype=np.uint16, BitsStored=12, HighBit=11)
     assert read_picture(unsigned).stored.tolist() == [[1, 4095]]
@@ -124,6 +131,8 @@ def test_colour_is_rgb_of_8_bits() -> None:
     assert picture.stored.tolist() == rgb
     deep = read_picture(dicom(np.array(rgb) * 257, dtype=np.uint16))
     assert (deep.stored.dtype, deep.stored.tolist()) == (np.uint8, rgb)
+    shallow = dicom([[[0, 1, 15]]], dtype=np.uint8, BitsStored=4, HighBit=3)
+    assert read_picture(shallow).stored.tolist() == [[[0, 17, 255]]]
     planes = np.array(rgb).transpose(2, 0, 1)
     by_plane = dicom(rgb, dtype=np.uint8, PlanarConfiguration=1, PixelData=planes.astype(np.uint8).tobytes())
     assert read_picture(by_plane).stored.tolist() == rgb
@@ -153,6 +162,7 @@ def test_frames_are_named_or_it_is_an_error() -> None:
         {
             "PixelValueTransformationSequence": [{"RescaleSlope": 1, "RescaleIntercept": 100 * number}],
             "FrameVOILUTSequence": [{"WindowCenter": number, "WindowWidth": 9}],
+            "PlanePositionSequence": [{"ImagePositionPatient": [0, 0, number]}],
         }
         for number in (1, 2)
     ]
@@ -160,6 +170,7 @@ def test_frames_are_named_or_it_is_an_error() -> None:
         np.arange(4).reshape(2, 2), Rows=1, NumberOfFrames=2, PerFrameFunctionalGroupsSequence=groups, RescaleSlope=5
     )
     assert modality(data, 2) == [[202, 203]]
+    assert read_picture(data, 2).header.position == (0, 0, 2)
     assert read_picture(data, 2).transform.window.center == 2  # type: ignore[union-attr]
     assert [frame.stored.tolist() for frame in read_frames(data)] == [[[0, 1]], [[2, 3]]]
     with pytest.raises(ReadError, match="holds 2 frames; name the one to use, frame = 1 to 2"):

@@ -203,6 +203,9 @@ def test_a_header_longer_than_its_usual_beginning_is_read_to_its_end(tmp_path: P
     found = images(tmp_path, {"a": long})
     assert found.columns("a")["source_bits"] == 16
     assert pixels(found, "a").tolist() == [[0, 65535]]
+    cut_in_a_value = images(tmp_path, {"a": dicom([[0, 1]], Manufacturer=("UT", "x" * 70_000))})
+    assert cut_in_a_value.patient_id("a") == "ID-4711"
+    assert cut_in_a_value.columns("a")["source_manufacturer"] == "x" * 64
 
 
 @pytest.mark.real_data

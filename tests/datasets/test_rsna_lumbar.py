@@ -100,7 +100,7 @@ def test_a_target_without_a_coordinate_is_left_out_with_its_label(tmp_path: Path
 
 
 def test_the_series_of_the_coordinate_is_taken_where_there_are_several(tmp_path: Path) -> None:
-    other = {f"10/8/{n}.dcm": axial(n + 20) for n in (1, 2, 3)}
+    other = {f"10/{series}/{n}.dcm": axial(n + 20) for n in (1, 2, 3) for series in (6, 8)}
     root = tree(tmp_path, slices={f"10/7/{n}.dcm": axial(n) for n in (1, 2, 3)} | other)
     assert pixels(examples(root)["10/left_subarticular_stenosis_l4_l5"])[3, 0].tolist() == [1, 2, 3]
 
@@ -124,7 +124,7 @@ def test_only_the_asked_conditions_are_read(tmp_path: Path) -> None:
     [
         (
             {"10/7/2.dcm": axial(2, PixelSpacing=None)},
-            r"10/7/2\.dcm: has no PixelSpacing, so millimetres are not known",
+            r"10/7/2\.dcm: has no usable PixelSpacing, so millimetres are not known",
         ),
         ({"10/7/2.dcm": axial(2, PixelSpacing=None, ImagerPixelSpacing=[1, 1])}, "has only ImagerPixelSpacing"),
         ({"10/7/1.dcm": axial(1)}, r"10/7/2\.dcm: is not in its series"),

@@ -68,7 +68,7 @@ def test_of_several_slices_at_one_position_one_counts_and_the_middle_is_itself()
     [
         (None, AXIAL, (1, 1), "where it lies"),
         ((0, 0, 0), None, (1, 1), "where it lies"),
-        ((0, 0, 0), AXIAL, None, "no PixelSpacing"),
+        ((0, 0, 0), AXIAL, None, "no usable PixelSpacing"),
         ((0, 0, 0), (1, 0, 0, 1, 0, 0), (1, 1), "no pair of perpendicular"),
         ((0, 0, 0), (0,) * 6, (1, 1), "no pair of perpendicular"),
     ],

@@ -110,7 +110,7 @@ def test_the_detectors_spacing_is_refused_unless_it_is_allowed(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"PixelSpacing": None}, "has no PixelSpacing"),
+        ({"PixelSpacing": None}, "has no usable PixelSpacing"),
         ({"ImagePositionPatient": None}, "does not say where it lies"),
         ({"PixelSpacing": [1e-9, 1e-9]}, "makes the crop less than one pixel or more than any image"),
         ({"PixelSpacing": [1e9, 1e9]}, "makes the crop less than one pixel or more than any image"),
