@@ -23,6 +23,7 @@ def get_config() -> ConfigDict:
     config.data.options.crop_pixels = config.data.get_ref("image_size")
     config.data.options.conditions = ("spinal_canal_stenosis", "neural_foraminal_narrowing", "subarticular_stenosis")
     config.data.options.imager_spacing = False  # take the detector's spacing where a file has no PixelSpacing
+    config.data.input_columns = ("condition",)  # the network is told which of the conditions it grades
     config.model = ConfigDict({"name": "unet_classifier"})
     config.weights = "none"
     config.augment.flip_horizontal = False  # right-sided crops are mirrored when they are made

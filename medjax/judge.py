@@ -64,7 +64,6 @@ def judge(
         "demo": table.synthetic,
         "dataset": table.name,
         "unit_of_split": prepared.unit,
-        "audit": {"flow": prepared.audit["flow"], "warnings": prepared.audit["warnings"]},
         "best_step": step,
         "best_epoch": step // experiment.steps_per_epoch,
         "classes": list(table.class_names),

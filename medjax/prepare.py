@@ -3,13 +3,22 @@
 python -m medjax.prepare --config=configs/X.py [--workdir=RUN] [--preview] [--no-images] [--config.FIELD=VALUE …]
 """
 
+from __future__ import annotations
+
+import pathlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags
+from ml_collections import ConfigDict
 
 from medjax import command_line, terminal
 from medjax import config as configuration
 
+if TYPE_CHECKING:
+    from medjax.preparation import Prepared
+
+_PREVIEWED, _VIEWS = 8, 6  # images, and augmented views of each
 _PREVIEW = flags.DEFINE_bool("preview", False, "Also write preview.png: training images as augmented.")
 
 
@@ -27,6 +36,22 @@ def main(_: Sequence[str]) -> None:
     prepared = prepare(config, workdir, images=images)
     print(audit_summary(prepared.audit))
     print(f"audit: {workdir / 'audit.html'}")
+    if _PREVIEW.value:
+        print(f"preview: {_write_preview(config, prepared, workdir)}")
+
+
+def _write_preview(config: ConfigDict, prepared: Prepared, workdir: pathlib.Path) -> pathlib.Path:
+    """Draw a few training images, the classes in turn, as the network will see them."""
+    from medjax.evaluation.preview import write_preview
+    from medjax.pipeline.augment import Augmentation
+    from medjax.pipeline.partition import in_turn
+
+    table, file = prepared.table, workdir / "preview.png"
+    rows = in_turn(table.labels, prepared.splits["train"], _PREVIEWED)
+    names = [table.class_names[label] for label in table.labels[rows]]
+    augmentation = Augmentation(**config.augment)
+    write_preview(file, table.images[rows], names, augmentation, seed=config.seed, views=_VIEWS, demo=table.synthetic)
+    return file
 
 
 if __name__ == "__main__":

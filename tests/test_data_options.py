@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medjax import config as configuration
-from medjax import experiment
+from medjax import experiment, preparation
 from medjax.pipeline.feed import DeviceFeed, HostFeed
 from tests.configs import tiny
 
@@ -51,8 +51,8 @@ def test_switches_that_are_off_leave_no_trace(finished):
 
 
 def change_table(monkeypatch, change):
-    load = experiment.cache.load_table
-    monkeypatch.setattr(experiment.cache, "load_table", lambda *args, **options: change(load(*args, **options)))
+    load = preparation.cache.load_table
+    monkeypatch.setattr(preparation.cache, "load_table", lambda *args, **options: change(load(*args, **options)))
 
 
 def fewer_of_the_first_class(table):
@@ -66,7 +66,7 @@ def test_balanced_sampling_is_recorded_and_corrected_in_validation_and_test(run_
     evaluation = run_tiny(tmp_path, sampling="balanced", **ONE_EPOCH)
     recorded = preprocessing(tmp_path)["prior_correction"]
     only = built[0]
-    counts = np.bincount(only.table.labels[only.splits["train"]])
+    counts = np.bincount(only.prepared.table.labels[only.prepared.splits["train"]])
     np.testing.assert_allclose(recorded["natural_prior"], counts / counts.sum())
     np.testing.assert_allclose(recorded["trained_prior"], np.full(len(counts), 1 / len(counts)))
     np.testing.assert_allclose(recorded["added_to_logits"], np.log(counts / counts.mean()), atol=1e-9)
@@ -79,7 +79,8 @@ def make(workdir, cache, **changes):
     config = tiny.get_config()
     config.data.cache = str(cache)
     config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
-    return experiment.build(configuration.resolve(config), workdir)
+    config = configuration.resolve(config)
+    return experiment.build(config, preparation.prepare(config, workdir), workdir)
 
 
 def test_class_weights_are_made_good_in_the_logits(tmp_path, monkeypatch):

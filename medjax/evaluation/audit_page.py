@@ -59,16 +59,17 @@ def page_image_ids(audit: Mapping[str, Any]) -> list[str]:
 def _sections(audit: Mapping[str, Any], thumbnails: Mapping[str, np.ndarray] | None) -> list[str]:
     copies = audit["copies"]
     return [
-        markup.section("Warnings", *(_warning(text) for text in audit["warnings"])),
+        markup.section("Warnings", *(warning(text) for text in audit["warnings"])),
         markup.section("Copies", _copies(copies), _across(copies), _conflicts(copies), _largest(copies)),
         markup.section("Pairs", *_pairs(copies["worst_pairs"], thumbnails)),
-        markup.section("Images", _flow(audit), _classes(audit)),
+        markup.section("Images", flow_table(audit, "**Table 3.** From the source to the experiment."), _classes(audit)),
         markup.section("Facts of the files by class", *(_fact(fact) for fact in audit["facts"])),
         _skipped(audit["skipped"]),
     ]
 
 
-def _warning(text: str) -> str:
+def warning(text: str) -> str:
+    """Set a sentence of an audit as a warning."""
     return markup.paragraph(f"{text[:1].upper()}{text[1:]}.", "warning")
 
 
@@ -123,7 +124,7 @@ def _conflicts(copies: Mapping[str, Any]) -> str:
     found = copies["conflicting_labels"]
     if not found["exact_groups"] and not found["near_links"]:
         return markup.paragraph("No copies have different labels.", "note")
-    return _warning(
+    return warning(
         f"groups of exact copies with different labels: {found['exact_groups']:,} ({found['exact_images']:,} images); "
         f"pairs of near copies with different labels: {found['near_links']:,}"
     )
@@ -188,14 +189,15 @@ def _relation(pair: Mapping[str, Any]) -> str:
     return f"near copy, {pair['orientation']}, correlation {pair['correlation']:.3f}"
 
 
-def _flow(audit: Mapping[str, Any]) -> str:
+def flow_table(audit: Mapping[str, Any], caption: str) -> str:
+    """Set how many images are left after each step from the source to the experiment, and why the others are not."""
     lines, before = [], None
     lost = {"readable": "not readable", "kept": "no image of the dataset", "labelled": "without a label"}
     for step, count in audit["flow"].items():
         gone = f"{before - count:,} {lost.get(step, 'in no split')}" if before is not None and before > count else ""
         lines.append([_STEPS[step], f"{count:,}", gone])
         before = count
-    parts = [markup.table("**Table 3.** From the source to the experiment.", ["", "Images", "Left out"], lines)]
+    parts = [markup.table(caption, ["", "Images", "Left out"], lines)]
     if audit["left_out"]:
         rows = [[reason, f"{count:,}"] for reason, count in audit["left_out"].items()]
         parts.append(markup.table("Why images of the source are none of the dataset.", ["Reason", "Images"], rows))
@@ -219,9 +221,9 @@ def _fact(fact: Mapping[str, Any]) -> str:
     classes = list(next(iter(fact["counts"].values()), {}))
     lines = [[value or "–", *(f"{counts[name]:,}" for name in classes)] for value, counts in fact["counts"].items()]
     name = str(fact["fact"])
-    warning = _warning(fact["warning"]) if fact["warning"] else ""
+    said_of_it = warning(fact["warning"]) if fact["warning"] else ""
     values = f"{fact['values']:,} {'value' if fact['values'] == 1 else 'values'}"
-    return markup.table(f"**{name.capitalize()}**: {values}{said}.", [name.capitalize(), *classes], lines) + warning
+    return markup.table(f"**{name.capitalize()}**: {values}{said}.", [name.capitalize(), *classes], lines) + said_of_it
 
 
 def _skipped(skipped: list[Mapping[str, str]]) -> str:

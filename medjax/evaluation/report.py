@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from medjax.errors import UserError
-from medjax.evaluation import figures, markup, samples
+from medjax.evaluation import audit_page, figures, markup, samples
 from medjax.evaluation.predictions import Predictions, read_csv
 from medjax.evaluation.summary import format_score, result_rows
 from medjax.jsonl import read_rows
@@ -76,12 +76,22 @@ def _sections(
         _results(evaluation),
         _curves(folder, evaluation.get("best_epoch")),
         _confusion(evaluation),
+        _data(_read_json(folder / "audit.json")),
         _sample_predictions(folder, thumbnails),
         _spiking(evaluation.get("spiking") or {}),
         _skipped(evaluation.get("skipped_images") or []),
         markup.section("Configuration", markup.definitions(markup.flatten(config), "settings")) if config else "",
         _provenance(folder, config),
     ]
+
+
+def _data(audit: dict[str, Any] | None) -> str:
+    """Say where the images come from and what the audit found; its own page, audit.html, has the rest."""
+    if audit is None:
+        return ""
+    notes = markup.definitions(markup.flatten(audit["notes"]), "settings") if audit["notes"] else ""
+    flow = audit_page.flow_table(audit, "**Inclusion.** From the source to the experiment; audit.html has the rest.")
+    return markup.section("Data", *(audit_page.warning(text) for text in audit["warnings"]), flow, notes)
 
 
 def report_image_ids(workdir: str | os.PathLike[str]) -> list[str]:

@@ -81,6 +81,15 @@ def one_per_group(rows: np.ndarray, group_ids: np.ndarray) -> np.ndarray:
     return np.sort(rows[np.unique(names, return_index=True)[1]])
 
 
+def in_turn(labels: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Return at most `count` of the rows, the classes in turn: each class's first, then each one's second, …"""
+    place = np.zeros(len(rows), dtype=np.int64)
+    for label in np.unique(labels[rows]):
+        held = labels[rows] == label
+        place[held] = np.arange(held.sum())
+    return rows[np.lexsort((labels[rows], place))][:count]
+
+
 def _no_rows() -> np.ndarray:
     return np.array([], dtype=np.int64)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from medjax.errors import UserError
-from medjax.pipeline.partition import draw, one_per_group
+from medjax.pipeline.partition import draw, in_turn, one_per_group
 
 LABELS = np.array([0, 1] * 20)
 ALONE = np.array([""] * 40)
@@ -93,3 +93,8 @@ def test_a_published_split_without_test_is_refused():
 def test_one_image_a_group():
     groups = np.array(["a", "", "a", "b", "", "b"])
     assert one_per_group(np.array([1, 2, 3, 4, 5]), groups).tolist() == [1, 2, 3, 4]
+
+
+def test_classes_in_turn():
+    labels = np.array([1, 1, 0, 0, 0, 2])
+    assert in_turn(labels, np.array([0, 1, 3, 4, 5]), 4).tolist() == [3, 0, 5, 4]
