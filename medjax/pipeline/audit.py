@@ -41,16 +41,8 @@ def audit(
     """
     found = duplicates_of(table) if found is None else found
     splits = splits or {}
-    counts = CopyCounts(table, found, splits)
     facts = [cross_tabulate(name, v, table.labels, table.class_names) for name, v in file_facts(table).items()]
-    copies = {
-        "overall": counts.overall(),
-        "within_splits": counts.within(),
-        "across_splits": counts.across(),
-        "conflicting_labels": counts.conflicts(),
-        "largest_groups": counts.largest(),
-        "worst_pairs": counts.worst_pairs(_PAIRS),
-    }
+    copies = _copies(CopyCounts(table, found, splits))
     grouping = _grouping(table, found, fractions or {})
     return {
         "version": VERSION,
@@ -67,6 +59,17 @@ def audit(
         "facts": facts,
         "skipped": [{"image_id": image_id, "reason": reason} for image_id, reason in table.skipped],
         "left_out": dict(Counter(str(row["reason"]) for row in table.left_out).most_common()),
+    }
+
+
+def _copies(counts: CopyCounts) -> dict[str, Any]:
+    return {
+        "overall": counts.overall(),
+        "within_splits": counts.within(),
+        "across_splits": counts.across(),
+        "conflicting_labels": counts.conflicts(),
+        "largest_groups": counts.largest(),
+        "worst_pairs": counts.worst_pairs(_PAIRS),
     }
 
 

@@ -160,3 +160,16 @@ def test_small_blocks_give_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> N
     assert pairs(parts) == pairs(whole) == [(k, k + 12) for k in range(12)]
     assert parts.groups.tolist() == whole.groups.tolist()
     assert parts.orientation.tolist() == whole.orientation.tolist()
+
+
+def test_what_lies_beyond_the_hub_is_grouped_among_itself() -> None:
+    groups = find(*chain(16)).groups
+    sizes = np.unique(groups, return_counts=True)[1]
+    assert np.count_nonzero(sizes > 1) >= 2
+
+
+def test_a_pair_alike_in_several_orientations_is_one_link() -> None:
+    symmetric = np.maximum(OTHERS[0], np.fliplr(OTHERS[0]))
+    found = find(symmetric, resized(symmetric, 50))
+    assert pairs(found) == [(0, 1)]
+    assert found.orientation.tolist() == [0]
