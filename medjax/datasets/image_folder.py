@@ -30,7 +30,7 @@ def configure(
     ids: str = "hashed",
     intensity: str = "auto",
     window: Sequence[float] = (),
-    frame: int = -1,
+    frame: int = 0,
 ) -> Dataset:
     """Return the dataset as it is in `source`: root/class/image or root/{train,val,test}/class/image.
 
@@ -43,7 +43,7 @@ def configure(
       ids: "hashed" gives pseudonyms to images and groups, "names" leaves file and folder names as they are.
       intensity: how values of DICOM become pixels; see dicom_images.py.
       window: center and width for DICOM; () for none.
-      frame: of multi-frame DICOM; −1 names none.
+      frame: of multi-frame DICOM, counted from 1; 0 names none.
 
     Raises:
       UserError: an option that is not allowed, or a folder laid out in another way: what was found is said.

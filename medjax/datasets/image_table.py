@@ -44,7 +44,7 @@ def configure(
     ids: str = "hashed",
     intensity: str = "auto",
     window: Sequence[float] = (),
-    frame: int = -1,
+    frame: int = 0,
 ) -> Dataset:
     """Return the dataset that a manifest describes.
 

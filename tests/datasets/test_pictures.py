@@ -11,7 +11,7 @@ from medjax.errors import UserError
 def make(root: Path, files: dict[str, bytes], **options) -> Pictures:
     for name, data in files.items():
         (root / name).write_bytes(data)
-    defaults = {"intensity": "auto", "window": (), "frame": -1}
+    defaults = {"intensity": "auto", "window": (), "frame": 0}
     return Pictures(open_source(root), sorted(files), **(defaults | options))
 
 
@@ -40,8 +40,8 @@ def test_dicom_is_known_by_content_and_the_rest_is_no_image(tmp_path: Path, dico
 
 
 def test_options_reach_the_reader_of_dicom(tmp_path: Path, dicom_stand_in) -> None:
-    pictures = make(tmp_path, {"scan": b"DICM P1", "a.png": b"1"}, intensity="voi", window=(40, 400), frame=0)
-    assert dicom_stand_in.calls == [(("scan",), "voi", (40.0, 400.0), 0)]
+    pictures = make(tmp_path, {"scan": b"DICM P1", "a.png": b"1"}, intensity="voi", window=(40, 400), frame=2)
+    assert dicom_stand_in.calls == [(("scan",), "voi", (40.0, 400.0), 2)]
     assert pictures.notes == {"dicom": {"policy": "voi"}}
 
 
@@ -86,7 +86,7 @@ def test_a_broken_link_is_an_example_with_the_reason(tmp_path: Path) -> None:
     [
         ({"window": (1,)}, r"window is \(1,\); give center and width"),
         ({"window": (40, 0)}, r"window is \(40, 0\)"),
-        ({"frame": -2}, "frame is -2; frames are counted from 0"),
+        ({"frame": -1}, "frame is -1; frames are counted from 1"),
     ],
 )
 def test_impossible_options_are_refused(tmp_path: Path, options: dict, message: str) -> None:
