@@ -116,3 +116,17 @@ def test_every_augmentation_at_once_trains(run_tiny, tmp_path):
     on = {f"augment__{name}": 0.5 for name in names}
     run_tiny(tmp_path, **on, **ONE_EPOCH)
     assert np.isfinite(rows(tmp_path)[0]["train_loss"])
+
+
+def test_a_publishers_test_set_is_also_judged_with_one_image_a_group(run_tiny, tmp_path, monkeypatch):
+    def published(table):
+        images, labels = np.array(table.images), table.labels.copy()
+        images[1], labels[1] = images[0][:, ::-1], labels[0]
+        official = np.where(np.arange(len(table)) % 3 == 0, "test", "train")
+        official[:2] = "test"
+        return dataclasses.replace(table, images=images, labels=labels, columns={"official_split": official})
+
+    change_table(monkeypatch, published)
+    splits = run_tiny(tmp_path, split__kind="official_dedup", **ONE_EPOCH)["splits"]
+    assert (splits["test"]["images"], splits["test, one image a group"]["images"]) == (301, 300)
+    assert "one image a group" in (tmp_path / "report.html").read_text()
