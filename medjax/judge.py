@@ -16,6 +16,7 @@ from medjax.inference.predictions import collect, log_probabilities
 from medjax.inference.spikes import spike_statistics
 from medjax.pipeline.partition import one_per_group
 from medjax.pipeline.table import ImageTable
+from medjax.preparation import Prepared
 from medjax.run_folder import write_json
 
 
@@ -44,22 +45,9 @@ def judge(
     Returns:
       What evaluation.json holds.
     """
-    prepared, results = experiment.prepared, {}
+    prepared = experiment.prepared
     table = prepared.table
-    predict = functools.partial(experiment.logits, variables)
-    for split, indices in prepared.splits.items():
-        if split == "train":
-            continue
-        logits = collect(predict, experiment.images, indices, batch_size, f"predicting {split}")
-        predictions = to_predictions(table, indices, logits)
-        write_csv(workdir / f"predictions_{split}.csv", predictions)
-        if split != "calib":
-            results[split] = evaluate(predictions)
-        if split == "test" and prepared.copies_in_test:
-            alone = one_per_group(indices, table.group_ids)
-            results["test, one image a group"] = evaluate(
-                to_predictions(table, alone, logits[np.searchsorted(indices, alone)])
-            )
+    results = _judge_splits(experiment, workdir, variables, batch_size)
     evaluation = {
         "demo": table.synthetic,
         "dataset": table.name,
@@ -69,6 +57,7 @@ def judge(
         "classes": list(table.class_names),
         "skipped_images": [list(skipped) for skipped in table.skipped],
         "splits": results,
+        "targets_without_image": _predict_by_prior(prepared, workdir),
     }
     if experiment.spikes:
         spikes = functools.partial(experiment.spikes, variables)
@@ -80,6 +69,51 @@ def judge(
     rows = {str(name): row for row, name in enumerate(table.image_ids)} if images else {}
     write_report(workdir, {name: table.images[rows[name]] for name in report_image_ids(workdir) if name in rows})
     return evaluation
+
+
+def _judge_splits(experiment: Experiment, workdir: pathlib.Path, variables: Any, batch_size: int) -> dict[str, Any]:
+    """Write predictions_<split>.csv of every split but train, and return the figures of val and test."""
+    prepared, results = experiment.prepared, {}
+    predict = functools.partial(experiment.logits, variables)
+    for split, indices in prepared.splits.items():
+        if split == "train":
+            continue
+        logits = collect(predict, experiment.images, indices, batch_size, f"predicting {split}")
+        predictions = to_predictions(prepared.table, indices, logits)
+        write_csv(workdir / f"predictions_{split}.csv", predictions)
+        if split != "calib":
+            results[split] = evaluate(predictions)
+        if split == "test" and prepared.copies_in_test:
+            alone = one_per_group(indices, prepared.table.group_ids)
+            kept = logits[np.searchsorted(indices, alone)]
+            results["test, one image a group"] = evaluate(to_predictions(prepared.table, alone, kept))
+    return results
+
+
+def _predict_by_prior(prepared: Prepared, workdir: pathlib.Path) -> dict[str, int]:
+    """Give what has no picture the training split's class frequencies, in predictions_<split>_without_image.csv.
+
+    Returns:
+      How many there are, by split; splits without any are not named.
+    """
+    table = prepared.table
+    counts = np.bincount(table.labels[prepared.splits["train"]], minlength=len(table.class_names))
+    numbers = {}
+    for split, rows in prepared.without_image.items():
+        if split == "train" or not rows:
+            continue
+        columns = {name: [str(row["columns"][name]) for row in rows] for name in rows[0]["columns"]}
+        predictions = Predictions(
+            image_ids=[row["image_id"] for row in rows],
+            group_ids=[row["group_id"] for row in rows],
+            labels=np.array([row["label"] for row in rows]),
+            probabilities=np.tile(counts / counts.sum(), (len(rows), 1)),
+            class_names=table.class_names,
+            columns={name: values for name, values in columns.items() if not name.startswith("source_")},
+        )
+        write_csv(workdir / f"predictions_{split}_without_image.csv", predictions)
+        numbers[split] = len(rows)
+    return numbers
 
 
 def to_predictions(table: ImageTable, indices: np.ndarray, logits: np.ndarray) -> Predictions:

@@ -32,6 +32,8 @@ class Prepared:
       splits: row indices by name, int64, sorted.
       unit: what the split never tears apart, in words.
       audit: see pipeline.audit.
+      without_image: by split, what belongs to its patients but has no picture, as `ImageTable.left_out`; only where the
+        dataset's notes say, under "predicted_by_prior", for which reason such a row is predicted nevertheless.
       copies_in_test: the test set is the publisher's, whole, so it may hold several images of a group.
     """
 
@@ -39,6 +41,7 @@ class Prepared:
     splits: dict[str, np.ndarray]
     unit: str
     audit: dict[str, Any]
+    without_image: dict[str, list[dict[str, Any]]]
     copies_in_test: bool
 
 
@@ -68,7 +71,9 @@ def prepare(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -
     log.info(f"unit of the split: {unit}")
     for warning in report["warnings"]:
         log.warning(f"audit: {warning}")
-    return Prepared(grouped, splits, unit, report, copies_in_test=config.split.kind == "official_dedup")
+    return Prepared(
+        grouped, splits, unit, report, _without_image(table, grouped, splits), config.split.kind == "official_dedup"
+    )
 
 
 def load_table(config: ConfigDict) -> ImageTable:
@@ -128,6 +133,22 @@ def _load_splits(
     if removed:
         log.info(f"{len(removed):,} images share a group with an image that is judged and are left out of training")
     return drawn.splits
+
+
+def _without_image(
+    table: ImageTable, grouped: ImageTable, splits: dict[str, np.ndarray]
+) -> dict[str, list[dict[str, Any]]]:
+    reason = table.notes.get("predicted_by_prior")
+    name_of = dict(zip(table.group_ids.tolist(), grouped.group_ids.tolist(), strict=True))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, rows in splits.items():
+        held = set(table.group_ids[rows].tolist()) - {""}
+        found[name] = [
+            {**row, "group_id": name_of[row["group_id"]]}
+            for row in table.left_out
+            if row["reason"] == reason and row["group_id"] in held
+        ]
+    return found
 
 
 def _unit(config: ConfigDict, table: ImageTable) -> str:

@@ -118,6 +118,28 @@ def test_every_augmentation_at_once_trains(run_tiny, tmp_path):
     assert np.isfinite(rows(tmp_path)[0]["train_loss"])
 
 
+def test_targets_without_an_image_get_the_training_prior(run_tiny, tmp_path, monkeypatch):
+    def with_targets(table):
+        patients = np.array([f"p{row}" for row in range(len(table))])
+        lacking = [
+            {"image_id": f"t{row}", "group_id": f"p{row}", "label": 2, "columns": {"level": "l1"}, "reason": reason}
+            for row, reason in ((0, "no coordinate"), (1, "no coordinate"), (2, "a report"))
+        ]
+        notes = {"predicted_by_prior": "no coordinate"}
+        return dataclasses.replace(table, group_ids=patients, left_out=tuple(lacking), notes=notes, columns={})
+
+    change_table(monkeypatch, with_targets)
+    split = {"train": list(range(3, 700)), "val": [0, *range(700, 800)], "test": [1, 2, *range(800, 900)]}
+    monkeypatch.setattr(preparation, "_load_splits", lambda *_: {name: np.array(rows) for name, rows in split.items()})
+    evaluation = run_tiny(tmp_path, **ONE_EPOCH)
+    assert evaluation["targets_without_image"] == {"val": 1, "test": 1}
+    _, row = (tmp_path / "predictions_test_without_image.csv").read_text().splitlines()
+    image_id, group_id, _, *probabilities, level = row.split(",")
+    assert (image_id, group_id, level) == ("t1", "group-000001", "l1")
+    assert [float(p) for p in probabilities] == pytest.approx([1 / 3] * 3, abs=0.1)
+    assert sum(map(float, probabilities)) == pytest.approx(1)
+
+
 def test_a_publishers_test_set_is_also_judged_with_one_image_a_group(run_tiny, tmp_path, monkeypatch):
     def published(table):
         images, labels = np.array(table.images), table.labels.copy()

@@ -191,6 +191,7 @@ def _notes(targets: Sequence[Target], crops: _Crops, conditions: Sequence[str]) 
         "crop": f"{crops.mm:g} mm around the given coordinate, {crops.slices} slices of {crops.pixels} pixels",
         "mirrored": "right-sided targets, along the stack's axis nearest to the patient's left and right",
         "conditions": list(conditions),
+        "predicted_by_prior": _NO_COORDINATE,
         "targets": len(targets),
         "targets_without_coordinate": sum(target.place is None for target in targets),
         "targets_without_label": sum(target.label < 0 for target in targets),
