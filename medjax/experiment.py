@@ -107,7 +107,7 @@ def build(config: ConfigDict, prepared: Prepared, workdir: pathlib.Path) -> Expe
         val_logits = steps.make_predict_step(model, route, mesh, even.correction)
     train = steps.make_train_step(model, route, optimizer, config.label_smoothing, mesh, even.weights)
     key = sharding.replicate(jax.random.key(config.seed), mesh)
-    _announce(config, table, parts, state, mesh)
+    _announce(config, prepared, state, mesh)
     return Experiment(
         prepared=prepared,
         state=state,
@@ -192,11 +192,13 @@ def _features(config, workdir, table, parts, model, inputs, state, images, mesh)
     )
 
 
-def _announce(
-    config: ConfigDict, table: ImageTable, parts: dict[str, np.ndarray], state: TrainState, mesh: Mesh
-) -> None:
-    sizes = ", ".join(f"{name} {len(indices):,}" for name, indices in parts.items())
+def _announce(config: ConfigDict, prepared: Prepared, state: TrainState, mesh: Mesh) -> None:
+    table = prepared.table
+    sizes = ", ".join(f"{name} {len(indices):,}" for name, indices in prepared.splits.items())
     log.info(f"{table.name}: {len(table.labels):,} images of {len(table.class_names)} classes; {sizes}")
+    log.info(f"unit of the split: {prepared.unit}")
+    for warning in prepared.audit["warnings"]:
+        log.warning(f"audit: {warning}")
     log.info(
         f"{config.model.name}: {count(state.variables['params']):,} parameters, {count(state.params):,} trained "
         f"({config.trainable}), weights: {config.weights}; {mesh.size} × {jax.devices()[0].device_kind}"

@@ -68,9 +68,6 @@ def prepare(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -
     write_json(workdir / "audit.json", report)
     shown = {name: table.images[row] for name, row in _rows(table, page_image_ids(report)).items()} if images else None
     write_text(workdir / "audit.html", audit_page(report, shown))
-    log.info(f"unit of the split: {unit}")
-    for warning in report["warnings"]:
-        log.warning(f"audit: {warning}")
     return Prepared(
         grouped, splits, unit, report, _without_image(table, grouped, splits), config.split.kind == "official_dedup"
     )
