@@ -14,6 +14,7 @@ from medjax.evaluation.metrics import evaluate
 from medjax.evaluation.predictions import Predictions, read_csv, write_csv
 from medjax.evaluation.report import write_report
 from medjax.evaluation.summary import summary_table
+from medjax.preparation import each_fold
 from medjax.run_folder import open_run, write_json
 from medjax.terminal import log
 from medjax.train import train_and_evaluate
@@ -35,10 +36,9 @@ def cross_validate(config: ConfigDict, workdir: pathlib.Path, *, images: bool = 
     terminal.mark_demo(config.data.name == "phantom")
     open_run(workdir, configuration.settings(config))
     folds = []
-    for fold in range(config.folds):
-        log.info(f"fold {fold + 1} of {config.folds}")
-        one = ConfigDict({**config.to_dict(), "fold": fold}).lock()
-        folds.append(train_and_evaluate(one, workdir / f"fold{fold}", images=images))
+    for one, folder in each_fold(config, workdir):
+        log.info(f"fold {one.fold + 1} of {config.folds}")
+        folds.append(train_and_evaluate(one, folder, images=images))
     pooled = pool([read_csv(workdir / f"fold{fold}" / "predictions_test.csv") for fold in range(config.folds)])
     write_csv(workdir / "predictions_test.csv", pooled)
     evaluation = {key: folds[0][key] for key in ("demo", "dataset", "unit_of_split", "classes", "skipped_images")}

@@ -65,10 +65,22 @@ def prepare(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -
     write_json(workdir / "audit.json", report)
     shown = {name: table.images[row] for name, row in _rows(table, page_image_ids(report)).items()} if images else None
     write_text(workdir / "audit.html", audit_page(report, shown))
-    log.info(f"unit of the split: {unit}")
-    for warning in report["warnings"]:
-        log.warning(f"audit: {warning}")
     return Prepared(grouped, splits, unit, report, copies_in_test=config.split.kind == "official_dedup")
+
+
+def announce(prepared: Prepared) -> None:
+    """Log what a run must not begin without having said."""
+    log.info(f"unit of the split: {prepared.unit}")
+    for warning in prepared.audit["warnings"]:
+        log.warning(f"audit: {warning}")
+
+
+def each_fold(config: ConfigDict, workdir: pathlib.Path) -> list[tuple[ConfigDict, pathlib.Path]]:
+    """Return the config and the folder of every fold that a run trains; those of the run itself where it is one."""
+    if not config.folds or config.fold >= 0:
+        return [(config, workdir)]
+    folds = range(config.folds)
+    return [(ConfigDict({**config.to_dict(), "fold": fold}).lock(), workdir / f"fold{fold}") for fold in folds]
 
 
 def load_table(config: ConfigDict) -> ImageTable:

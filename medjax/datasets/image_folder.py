@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from medjax.counted import counted
 from medjax.datasets.class_order import order_classes
 from medjax.datasets.description import Dataset, Example, Split
 from medjax.datasets.folder_layout import Layout, Place, find_layout
@@ -30,7 +31,7 @@ def configure(
     ids: str = "hashed",
     intensity: str = "auto",
     window: Sequence[float] = (),
-    frame: int = -1,
+    frame: int = 0,
 ) -> Dataset:
     """Return the dataset as it is in `source`: root/class/image or root/{train,val,test}/class/image.
 
@@ -43,7 +44,7 @@ def configure(
       ids: "hashed" gives pseudonyms to images and groups, "names" leaves file and folder names as they are.
       intensity: how values of DICOM become pixels; see dicom_images.py.
       window: center and width for DICOM; () for none.
-      frame: of multi-frame DICOM; −1 names none.
+      frame: of multi-frame DICOM, counted from 1; 0 names none.
 
     Raises:
       UserError: an option that is not allowed, or a folder laid out in another way: what was found is said.
@@ -67,7 +68,9 @@ def configure(
         "unused_files": len(source.files) - len(places),
     }
     if notes["unused_files"]:
-        log.warning("%s: %d files that are no images in a class folder", source.path, notes["unused_files"])
+        log.warning(
+            "%s: %s left aside: no image, or in no class folder", source.path, counted(notes["unused_files"], "file")
+        )
     notes = {**notes, **naming.notes, **pictures.notes}
     return dataclasses.replace(
         DATASET,
@@ -127,7 +130,7 @@ def _check_classes(source: Source, layout: Layout, places: Sequence[Place]) -> N
             files = sum((place.split, place.class_name) == (split, name) for place in layout.places)
             raise UserError(
                 f"the class folder {f'{split}/{name}' if split else name!r} of {source.path} holds no image "
-                f"({files} other files); put its images back, or remove the folder"
+                f"({counted(files, 'other file')}); put its images back, or remove the folder"
             )
     classes: dict[str, set[str]] = {}
     for split, name in layout.class_folders:

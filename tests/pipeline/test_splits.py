@@ -115,7 +115,7 @@ def test_a_tiny_class_is_in_every_split() -> None:
 
 def test_a_class_too_small_for_every_split_is_named() -> None:
     labels = np.repeat([0, 1], [2, 98])
-    with pytest.raises(UserError, match="class 'rare' has 2 images or groups of images, too few to be in each of 3"):
+    with pytest.raises(UserError, match="class 'rare' consists of 2 groups of images .* too few to be in each of 3"):
         make_splits(labels, no_groups(100), fractions={"val": 0.1, "test": 0.1}, seed=0, class_names=("rare", "common"))
 
 
