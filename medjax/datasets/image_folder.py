@@ -68,9 +68,8 @@ def configure(
         "unused_files": len(source.files) - len(places),
     }
     if notes["unused_files"]:
-        log.warning(
-            "%s: %s left aside: no image, or in no class folder", source.path, counted(notes["unused_files"], "file")
-        )
+        unused = counted(notes["unused_files"], "file")
+        log.warning("%s: %s left aside, which are no images or in no class folder", source.path, unused)
     notes = {**notes, **naming.notes, **pictures.notes}
     return dataclasses.replace(
         DATASET,

@@ -108,8 +108,8 @@ def refuse_volumes(source: Source, names: Sequence[str]) -> None:
     volumes = sum(name.lower().endswith(_NIFTI) for name in names)
     if volumes:
         raise UserError(
-            f"{source.path} holds {counted(volumes, 'NIfTI file')}; medjax classifies images, not volumes: save the slices to "
-            "use as PNG or TIFF"
+            f"{source.path} holds {counted(volumes, 'NIfTI file')}; medjax classifies images, not volumes: "
+            "save the slices to use as PNG or TIFF"
         )
 
 
