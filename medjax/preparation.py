@@ -63,7 +63,7 @@ def prepare(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -
     unit = _unit(config, table)
     report["unit_of_split"] = unit
     write_json(workdir / "audit.json", report)
-    shown = {name: table.images[row] for name, row in _rows(table, page_image_ids(report)).items()} if images else None
+    shown = thumbnails(table, page_image_ids(report)) if images else None
     write_text(workdir / "audit.html", audit_page(report, shown))
     return Prepared(grouped, splits, unit, report, copies_in_test=config.split.kind == "official_dedup")
 
@@ -160,6 +160,7 @@ def _unit(config: ConfigDict, table: ImageTable) -> str:
     return f"{unit}; test set: the publisher's" if config.split.kind == "official_dedup" else unit
 
 
-def _rows(table: ImageTable, image_ids: list[str]) -> dict[str, int]:
+def thumbnails(table: ImageTable, image_ids: list[str]) -> dict[str, np.ndarray]:
+    """Return the pictures of some images by image_id, each [H, W, C] of the table's dtype."""
     wanted = set(image_ids)
-    return {name: row for row, name in enumerate(table.image_ids.tolist()) if name in wanted}
+    return {name: table.images[row] for row, name in enumerate(table.image_ids.tolist()) if name in wanted}
