@@ -32,7 +32,7 @@ def get_config() -> ConfigDict:
     options.ids = "hashed"  # images and patients under pseudonyms; "names" shows file names in tables and reports
     options.intensity = "auto"  # of DICOM: how its values become brightness, one way for all files
     options.window = ()  # of DICOM: center and width, (40.0, 400.0); () leaves it to `intensity`
-    options.frame = 0  # of DICOM with several frames: the one to use, from 1; 0 names none
+    options.frame = 0  # of DICOM with several frames: the one to use, the first is 1; 0 names none
 
     # Mirrored images in training: False where left and right differ (a heart, a liver, the side of a finding).
     config.augment.flip_horizontal = False

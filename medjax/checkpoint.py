@@ -12,6 +12,9 @@ from orbax.checkpoint import checkpoint_managers as policies
 
 from medjax.state import TrainState, merge
 
+# Orbax writes the absolute path of the folder into it; where folders can be renamed, it never reads it again.
+_COMMIT = "commit_success.txt"
+
 
 class Checkpoints:
     """The checkpoints of one run.
@@ -49,6 +52,7 @@ class Checkpoints:
         registry.add("state", ocp.args.PyTreeRestore, arrays)
         registry.add("progress", ocp.args.JsonSave, ocp.JsonCheckpointHandler())
         registry.add("progress", ocp.args.JsonRestore, ocp.JsonCheckpointHandler())
+        self._folder = folder
         self._manager = ocp.CheckpointManager(folder.absolute(), options=options, handler_registry=registry)
 
     def save(self, state: TrainState, progress: dict[str, Any], watched: float | None = None) -> None:
@@ -93,6 +97,8 @@ class Checkpoints:
     def close(self) -> None:
         """Wait for the save that is under way and let go of the folder."""
         self._manager.close()
+        for file in self._folder.rglob(_COMMIT):
+            file.unlink(missing_ok=True)
 
     def __enter__(self) -> Checkpoints:
         return self

@@ -189,6 +189,10 @@ def settings(config: ConfigDict) -> dict[str, Any]:
     kept = plain(config)
     kept["data"]["path"] = kept["data"]["cache"] = ""
     kept["split"]["file"] = "given" if kept["split"]["file"] else ""
+    if kept["weights"] not in ("none", "imagenet") and not kept["weights"].startswith("IMAGENET1K_"):
+        kept["weights"] = "given"
+    if kept["data"]["options"].get("root"):
+        kept["data"]["options"]["root"] = "given"
     return {"demo": config.data.name == "phantom", **kept}
 
 

@@ -12,8 +12,9 @@ from medjax import config as configuration
 from medjax import terminal
 from medjax.evaluation.metrics import evaluate
 from medjax.evaluation.predictions import Predictions, read_csv, write_csv
-from medjax.evaluation.report import write_report
+from medjax.evaluation.report import report_image_ids, write_report
 from medjax.evaluation.summary import summary_table
+from medjax.preparation import each_fold, load_table, thumbnails
 from medjax.run_folder import open_run, write_json
 from medjax.terminal import log
 from medjax.train import train_and_evaluate
@@ -35,16 +36,16 @@ def cross_validate(config: ConfigDict, workdir: pathlib.Path, *, images: bool = 
     terminal.mark_demo(config.data.name == "phantom")
     open_run(workdir, configuration.settings(config))
     folds = []
-    for fold in range(config.folds):
-        log.info(f"fold {fold + 1} of {config.folds}")
-        one = ConfigDict({**config.to_dict(), "fold": fold}).lock()
-        folds.append(train_and_evaluate(one, workdir / f"fold{fold}", images=images))
+    for one, folder in each_fold(config, workdir):
+        log.info(f"fold {one.fold + 1} of {config.folds}")
+        folds.append(train_and_evaluate(one, folder, images=images))
     pooled = pool([read_csv(workdir / f"fold{fold}" / "predictions_test.csv") for fold in range(config.folds)])
     write_csv(workdir / "predictions_test.csv", pooled)
     evaluation = {key: folds[0][key] for key in ("demo", "dataset", "unit_of_split", "classes", "skipped_images")}
     evaluation |= {"splits": {_SPLIT: evaluate(pooled)}, "folds": [fold["splits"]["test"] for fold in folds]}
     write_json(workdir / "evaluation.json", evaluation)
-    report = write_report(workdir)
+    shown = thumbnails(load_table(config), report_image_ids(workdir)) if images else {}
+    report = write_report(workdir, shown)
     print(summary_table(evaluation))
     print(f"report: {report}")
     return evaluation

@@ -196,9 +196,6 @@ def _announce(config: ConfigDict, prepared: Prepared, state: TrainState, mesh: M
     table = prepared.table
     sizes = ", ".join(f"{name} {len(indices):,}" for name, indices in prepared.splits.items())
     log.info(f"{table.name}: {len(table.labels):,} images of {len(table.class_names)} classes; {sizes}")
-    log.info(f"unit of the split: {prepared.unit}")
-    for warning in prepared.audit["warnings"]:
-        log.warning(f"audit: {warning}")
     log.info(
         f"{config.model.name}: {count(state.variables['params']):,} parameters, {count(state.params):,} trained "
         f"({config.trainable}), weights: {config.weights}; {mesh.size} × {jax.devices()[0].device_kind}"

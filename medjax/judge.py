@@ -16,7 +16,7 @@ from medjax.inference.predictions import collect, log_probabilities
 from medjax.inference.spikes import spike_statistics
 from medjax.pipeline.partition import one_per_group
 from medjax.pipeline.table import ImageTable
-from medjax.preparation import Prepared
+from medjax.preparation import Prepared, thumbnails
 from medjax.run_folder import write_json
 
 
@@ -66,8 +66,7 @@ def judge(
         )
     write_json(workdir / "preprocessing.json", experiment.preprocessing)
     write_json(workdir / "evaluation.json", evaluation)
-    rows = {str(name): row for row, name in enumerate(table.image_ids)} if images else {}
-    write_report(workdir, {name: table.images[rows[name]] for name in report_image_ids(workdir) if name in rows})
+    write_report(workdir, thumbnails(table, report_image_ids(workdir)) if images else {})
     return evaluation
 
 

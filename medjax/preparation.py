@@ -66,11 +66,26 @@ def prepare(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -
     unit = _unit(config, table)
     report["unit_of_split"] = unit
     write_json(workdir / "audit.json", report)
-    shown = {name: table.images[row] for name, row in _rows(table, page_image_ids(report)).items()} if images else None
+    shown = thumbnails(table, page_image_ids(report)) if images else None
     write_text(workdir / "audit.html", audit_page(report, shown))
     return Prepared(
         grouped, splits, unit, report, _without_image(table, grouped, splits), config.split.kind == "official_dedup"
     )
+
+
+def announce(prepared: Prepared) -> None:
+    """Log what a run must not begin without having said."""
+    log.info(f"unit of the split: {prepared.unit}")
+    for warning in prepared.audit["warnings"]:
+        log.warning(f"audit: {warning}")
+
+
+def each_fold(config: ConfigDict, workdir: pathlib.Path) -> list[tuple[ConfigDict, pathlib.Path]]:
+    """Return the config and the folder of every fold that a run trains; those of the run itself where it is one."""
+    if not config.folds or config.fold >= 0:
+        return [(config, workdir)]
+    folds = range(config.folds)
+    return [(ConfigDict({**config.to_dict(), "fold": fold}).lock(), workdir / f"fold{fold}") for fold in folds]
 
 
 def load_table(config: ConfigDict) -> ImageTable:
@@ -166,6 +181,7 @@ def _unit(config: ConfigDict, table: ImageTable) -> str:
     return f"{unit}; test set: the publisher's" if config.split.kind == "official_dedup" else unit
 
 
-def _rows(table: ImageTable, image_ids: list[str]) -> dict[str, int]:
+def thumbnails(table: ImageTable, image_ids: list[str]) -> dict[str, np.ndarray]:
+    """Return the pictures of some images by image_id, each [H, W, C] of the table's dtype."""
     wanted = set(image_ids)
-    return {name: row for row, name in enumerate(table.image_ids.tolist()) if name in wanted}
+    return {name: table.images[row] for row, name in enumerate(table.image_ids.tolist()) if name in wanted}

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from medjax import command_line, terminal
 from medjax import config as configuration
+from medjax.errors import UserError
 
 if TYPE_CHECKING:
     from medjax.preparation import Prepared
@@ -25,19 +26,25 @@ _PREVIEW = flags.DEFINE_bool("preview", False, "Also write preview.png: training
 def main(_: Sequence[str]) -> None:
     """Prepare the images and print a summary."""
     config, workdir, images = command_line.read_run()
+    if _PREVIEW.value and not images:
+        raise UserError("--preview writes pictures and --no-images forbids them: drop one of the two.")
 
     # slow to import; a typo should not be
     from medjax.evaluation.audit_summary import audit_summary
-    from medjax.preparation import prepare
+    from medjax.preparation import each_fold, prepare
     from medjax.run_folder import open_run
 
     terminal.mark_demo(config.data.name == "phantom")
     open_run(workdir, configuration.settings(config))
-    prepared = prepare(config, workdir, images=images)
-    print(audit_summary(prepared.audit))
-    print(f"audit: {workdir / 'audit.html'}")
-    if _PREVIEW.value:
-        print(f"preview: {_write_preview(config, prepared, workdir)}")
+    for one, folder in each_fold(config, workdir):
+        if one is not config:
+            print(f"fold {one.fold + 1} of {config.folds}")
+            open_run(folder, configuration.settings(one))
+        prepared = prepare(one, folder, images=images)
+        print(audit_summary(prepared.audit))
+        print(f"audit: {folder / 'audit.html'}")
+        if _PREVIEW.value:
+            print(f"preview: {_write_preview(one, prepared, folder)}")
 
 
 def _write_preview(config: ConfigDict, prepared: Prepared, workdir: pathlib.Path) -> pathlib.Path:

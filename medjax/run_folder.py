@@ -20,7 +20,14 @@ from medjax.errors import UserError
 from medjax.pipeline.storage import write_text
 from medjax.terminal import log
 
-_PATHS = ("workdir", "config.data.path", "config.data.cache", "config.split.file", "config.weights")
+_PATHS = (
+    "workdir",
+    "config.data.path",
+    "config.data.cache",
+    "config.split.file",
+    "config.weights",
+    "config.data.options.root",
+)
 _PACKAGES = ("medjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scikit-learn")
 
 
@@ -66,14 +73,26 @@ def environment() -> dict[str, Any]:
 
 
 def without_paths(arguments: Sequence[str]) -> list[str]:
-    """Return command-line arguments with "…" for every path: a folder's name may be a patient's."""
-    kept, hide_next = [], False
+    """Return command-line arguments with "…" for every path: a folder's name may be a patient's.
+
+    Of the config's own file the name stays, and the folder where it is a relative one.
+    """
+    kept, before = [], ""
     for argument in arguments:
-        name, equals, _ = argument.partition("=")
-        is_path = name.lstrip("-") in _PATHS
-        kept.append("…" if hide_next else f"{name}=…" if is_path and equals else argument)
-        hide_next = is_path and not equals and not hide_next
+        name, equals, value = ("", "", argument) if before else argument.partition("=")
+        option = before or name.lstrip("-")
+        if option == "config" and (before or equals):
+            argument = name + equals + (f"…/{pathlib.Path(value).name}" if _leads_away(value) else value)
+        elif option in _PATHS and (before or equals):
+            argument = f"{name}{equals}…"
+        kept.append(argument)
+        before = option if option in ("config", *_PATHS) and not before and not equals else ""
     return kept
+
+
+def _leads_away(path: str) -> bool:
+    """Return whether a path tells of folders outside the one that the command was given in."""
+    return pathlib.Path(path).is_absolute() or path.startswith(("..", "~"))
 
 
 def write_json(file: pathlib.Path, content: Any) -> None:

@@ -24,7 +24,7 @@ from medjax.evaluation.summary import summary_table
 from medjax.experiment import Experiment
 from medjax.inference.predictions import collect, loss_and_accuracy
 from medjax.judge import judge
-from medjax.preparation import prepare
+from medjax.preparation import announce, prepare
 from medjax.run_folder import open_run
 from medjax.state import TrainState
 from medjax.terminal import log
@@ -85,7 +85,9 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path, *, images: boo
     experiments.check(config)
     open_run(workdir, settings)
     log.info(f"run folder: {workdir}")
-    experiment = experiments.build(config, prepare(config, workdir, images=images), workdir)
+    prepared = prepare(config, workdir, images=images)
+    announce(prepared)
+    experiment = experiments.build(config, prepared, workdir)
     mode = "min" if config.early_stopping.metric == "val_loss" else "max"
     with Checkpoints(workdir / "checkpoints", mode) as checkpoints:
         state, progress = _restore(config, experiment, checkpoints, mode)

@@ -63,3 +63,12 @@ def test_a_donated_state_is_saved_as_it_was(tmp_path):
 def test_an_empty_folder_has_no_latest(tmp_path):
     with Checkpoints(tmp_path / "c", "min") as checkpoints:
         assert checkpoints.latest_step is None
+
+
+def test_no_file_says_where_it_lies_and_it_is_restored_all_the_same(tmp_path):
+    save_all(tmp_path / "patient_doe", "min", [(1, 0.1), (2, 0.5)])
+    for file in (path for path in (tmp_path / "patient_doe").rglob("*") if path.is_file()):
+        assert b"patient_doe" not in file.read_bytes(), file.name
+    with Checkpoints(tmp_path / "patient_doe", "min") as checkpoints:
+        assert (checkpoints.best_step, checkpoints.latest_step) == (1, 2)
+        assert checkpoints.restore(1, like=state_at(0))[1] == {"step": 1}

@@ -166,3 +166,11 @@ def test_input_columns_need_the_first_layer_to_be_trained(config, trainable):
 
 def test_without_augmentation_every_switch_is_off():
     assert Augmentation(**resnet50_brain.no_augmentation()) == Augmentation()
+
+
+def test_no_path_is_kept(config):
+    config.data.path = config.data.cache = config.split.file = config.weights = "/home/doe/a"
+    config.data.options = ConfigDict({"root": "doe"})
+    assert "doe" not in str(configuration.settings(config))
+    config.weights = "IMAGENET1K_V2"
+    assert configuration.settings(config)["weights"] == "IMAGENET1K_V2"

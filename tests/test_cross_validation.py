@@ -43,6 +43,8 @@ def test_the_report_and_the_folds_folders_are_there(folded):
     workdir, _ = folded
     assert "test, all folds" in (workdir / "report.html").read_text()
     assert (workdir / "fold2" / "report.html").exists()
+    for folder in (workdir, workdir / "fold2"):
+        assert "<img" in (folder / "report.html").read_text().split("Sample predictions")[1], folder
 
 
 def table(names, correct):

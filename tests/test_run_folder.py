@@ -57,3 +57,20 @@ def test_nan_never_reaches_a_json_file(tmp_path):
 
 
 ENVIRONMENT = run_folder.environment()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("--config=configs/x.py --config.seed=1", "--config=configs/x.py --config.seed=1"),
+        ("--config=/home/doe/x.py", "--config=…/x.py"),
+        ("--config ../doe/x.py --workdir doe", "--config …/x.py --workdir …"),
+        ("--config.data.path=/home/doe --config.weights doe.pth", "--config.data.path=… --config.weights …"),
+        (
+            "--config.data.options.root=doe --no-images --config=configs/x.py",
+            "--config.data.options.root=… --no-images --config=configs/x.py",
+        ),
+    ],
+)
+def test_a_command_is_kept_without_its_paths(typed, kept):
+    assert run_folder.without_paths(typed.split()) == kept.split()

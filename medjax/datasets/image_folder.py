@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from medjax.counted import counted
 from medjax.datasets.class_order import order_classes
 from medjax.datasets.description import Dataset, Example, Split
 from medjax.datasets.folder_layout import Layout, Place, find_layout
@@ -61,14 +62,18 @@ def configure(
     group_ids = _group_ids(places, pictures, naming, group_from, group_pattern)
     found = {place.class_name for place in places}
     class_names = order_classes(found, ordered=ordered, positive_class=positive_class)
+    unused = len(source.files) - len(places)
+    if unused:
+        log.warning(
+            "%s: %s left aside, which are no images or in no class folder", source.path, counted(unused, "file")
+        )
     notes = {
         "group_from": group_from,
         "positive_class": positive_class,
-        "unused_files": len(source.files) - len(places),
+        "unused_files": unused,
+        **naming.notes,
+        **pictures.notes,
     }
-    if notes["unused_files"]:
-        log.warning("%s: %d files that are no images in a class folder", source.path, notes["unused_files"])
-    notes = {**notes, **naming.notes, **pictures.notes}
     return dataclasses.replace(
         DATASET,
         class_names=class_names,
@@ -127,7 +132,7 @@ def _check_classes(source: Source, layout: Layout, places: Sequence[Place]) -> N
             files = sum((place.split, place.class_name) == (split, name) for place in layout.places)
             raise UserError(
                 f"the class folder {f'{split}/{name}' if split else name!r} of {source.path} holds no image "
-                f"({files} other files); put its images back, or remove the folder"
+                f"({counted(files, 'other file')}); put its images back, or remove the folder"
             )
     classes: dict[str, set[str]] = {}
     for split, name in layout.class_folders:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from medjax.counted import counted
 from medjax.datasets.class_order import order_classes
 from medjax.datasets.description import Dataset, Example, Split
 from medjax.datasets.folder_layout import SPLIT_NAMES
@@ -176,10 +177,10 @@ def _placed(rows: Sequence[_Row], root: str) -> list[_Row]:
     if _leaves(root):
         raise UserError(f"root is {root!r}; it must be a folder below that of the manifest")
     paths = [posixpath.normpath(row.path.replace("\\", "/")) if row.path else "" for row in rows]
-    _refuse(paths, lambda path: not path, "name no image", "give a path, or drop the row")
-    _refuse(paths, _leaves, "name a path that is absolute or leaves the folder", "write paths relative to it")
+    _refuse(paths, lambda path: not path, "without an image", "give a path, or drop the row")
+    _refuse(paths, _leaves, "with a path that is absolute or leaves the folder", "write paths relative to it")
     counts = Counter(paths)
-    _refuse(paths, lambda path: counts[path] > 1, "name an image that another row names too", "keep one row an image")
+    _refuse(paths, lambda path: counts[path] > 1, "with an image that another row names too", "keep one row an image")
     return [
         row._replace(name=posixpath.normpath(posixpath.join(root, path)), path=path)
         for row, path in zip(rows, paths, strict=True)
@@ -195,7 +196,8 @@ def _refuse(paths: Sequence[str], wrong: Callable[[str], bool], what: str, advic
     if numbers:
         more = " …" if len(numbers) > 5 else ""
         raise UserError(
-            f"{len(numbers)} rows of the manifest {what} (row {', '.join(map(str, numbers[:5]))}{more}); {advice}"
+            f"{counted(len(numbers), 'row')} of the manifest {what} (row {', '.join(map(str, numbers[:5]))}{more}); "
+            f"{advice}"
         )
 
 

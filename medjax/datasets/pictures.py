@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from medjax.counted import counted
 from medjax.datasets.description import Example
 from medjax.datasets.source import ReadError, Source
 from medjax.errors import UserError
@@ -32,7 +33,7 @@ class Pictures:
           names: all that may be images.
           intensity: "auto" or a policy of dicom_images.
           window: center and width, () for none.
-          frame: of multi-frame files, counted from 1; 0 where none is named.
+          frame: of multi-frame files, counted from 1 as DICOM does; 0 where none is named.
 
         Raises:
           UserError: NIfTI among them, a window that is none, or DICOM that no one policy fits.
@@ -41,7 +42,7 @@ class Pictures:
         if len(window) not in (0, 2) or (window and not window[1] > 0):
             raise UserError(f"window is {tuple(window)}; give center and width (above 0), or () for none")
         if frame < 0:
-            raise UserError(f"frame is {frame}; frames are counted from 1, and 0 names none")
+            raise UserError(f"frame is {frame}; the first frame is 1, and 0 names none")
         self._source = source
         others = [name for name in names if not has_picture_suffix(name)]
         self._dicom: Any = None
@@ -50,8 +51,7 @@ class Pictures:
             from medjax.datasets.dicom_images import DicomImages  # slow to import, and not needed for pictures
 
             limits = (float(window[0]), float(window[1])) if window else None
-            chosen = frame or None
-            self._dicom = DicomImages(source, others, intensity=intensity, window=limits, frame=chosen)
+            self._dicom = DicomImages(source, others, intensity=intensity, window=limits, frame=frame or None)
             if self._dicom.names:
                 self.notes = {"dicom": dict(self._dicom.notes)}
 
@@ -108,8 +108,8 @@ def refuse_volumes(source: Source, names: Sequence[str]) -> None:
     volumes = sum(name.lower().endswith(_NIFTI) for name in names)
     if volumes:
         raise UserError(
-            f"{source.path} holds {volumes} NIfTI files; medjax classifies images, not volumes: save the slices to "
-            "use as PNG or TIFF"
+            f"{source.path} holds {counted(volumes, 'NIfTI file')}; medjax classifies images, not volumes: "
+            "save the slices to use as PNG or TIFF"
         )
 
 

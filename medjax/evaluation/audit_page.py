@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from medjax.counted import counted
 from medjax.evaluation import markup, samples
 
 _LISTED = 50  # unreadable files that are named
@@ -125,8 +126,8 @@ def _conflicts(copies: Mapping[str, Any]) -> str:
     if not found["exact_groups"] and not found["near_links"]:
         return markup.paragraph("No copies have different labels.", "note")
     return warning(
-        f"groups of exact copies with different labels: {found['exact_groups']:,} ({found['exact_images']:,} images); "
-        f"pairs of near copies with different labels: {found['near_links']:,}"
+        f"with different labels: {counted(found['exact_groups'], 'group')} of exact copies "
+        f"({counted(found['exact_images'], 'image')}) and {counted(found['near_links'], 'pair')} of near copies"
     )
 
 
@@ -222,7 +223,7 @@ def _fact(fact: Mapping[str, Any]) -> str:
     lines = [[value or "–", *(f"{counts[name]:,}" for name in classes)] for value, counts in fact["counts"].items()]
     name = str(fact["fact"])
     said_of_it = warning(fact["warning"]) if fact["warning"] else ""
-    values = f"{fact['values']:,} {'value' if fact['values'] == 1 else 'values'}"
+    values = counted(fact["values"], "value")
     return markup.table(f"**{name.capitalize()}**: {values}{said}.", [name.capitalize(), *classes], lines) + said_of_it
 
 
@@ -230,7 +231,7 @@ def _skipped(skipped: list[Mapping[str, str]]) -> str:
     if not skipped:
         return ""
     rows = [[entry["image_id"], entry["reason"]] for entry in skipped[:_LISTED]]
-    caption = f"{len(skipped):,} {'file' if len(skipped) == 1 else 'files'} left out."
+    caption = f"{counted(len(skipped), 'file')} left out."
     if len(skipped) > _LISTED:
         caption += f" The first {_LISTED}; audit.json names all."
     return markup.section("Files that cannot be read", markup.table(caption, ["File", "Reason"], rows, "text"))

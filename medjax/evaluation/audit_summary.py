@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from medjax.counted import counted
+
 
 def audit_summary(audit: Mapping[str, Any]) -> str:
     """Set an audit (see pipeline.audit) as a few lines: flow, classes by split, copies, warnings."""
@@ -15,9 +17,10 @@ def audit_summary(audit: Mapping[str, Any]) -> str:
         "",
         *_classes(audit["classes"]),
         "",
-        f"Copies: {overall['exact_surplus']:,} surplus exact, {overall['near_links']:,} pairs of near ones; "
-        f"{audit['grouping']['groups']:,} groups of {flow['kept']:,} images, the largest of "
-        f"{audit['grouping']['largest']:,}.",
+        f"Copies: {counted(overall['exact_surplus'], 'image repeats', 'images repeat')} another one exactly; "
+        f"{counted(overall['near_links'], 'pair')} of near copies.",
+        f"Groups: {counted(flow['kept'], 'image')} in {counted(audit['grouping']['groups'], 'group')}, the largest of "
+        f"{counted(audit['grouping']['largest'], 'image')}.",
         f"Unit of the split: {audit['unit_of_split']}.",
     ]
     return "\n".join(lines + [f"Warning: {sentence}." for sentence in audit["warnings"]])

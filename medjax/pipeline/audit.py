@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from medjax.counted import counted
 from medjax.pipeline.association import cross_tabulate, file_facts
 from medjax.pipeline.copy_counts import CopyCounts
 from medjax.pipeline.duplicate_file import duplicates_of
@@ -112,10 +113,6 @@ def _grouping(table: ImageTable, found: Duplicates, fractions: Mapping[str, floa
     }
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def _warnings(
     copies: Mapping[str, Any], grouping: Mapping[str, Any], facts: list[dict[str, Any]], table: ImageTable
 ) -> list[str]:
@@ -123,16 +120,22 @@ def _warnings(
     for pair in copies["across_splits"]:
         (a, b), images = pair["splits"], pair["images"]
         if images[b]:
+            exact, near = pair["exact_images"][b], pair["near_images"][b]
+            how = [f"{exact:,} as exact copies in {counted(pair['exact_groups'], 'group')}"] if exact else []
+            how += [f"{near:,} as near ones" if exact else f"{near:,} as near copies"] if near else []
             sentences.append(
-                f"{_count(images[b], 'image')} of {b} can be found among the images of {a}: "
-                f"{pair['exact_images'][b]:,} as exact copies in {_count(pair['exact_groups'], 'group')}, "
-                f"{pair['near_images'][b]:,} as near ones; figures measured on {b} are too good"
+                f"{counted(images[b], 'image')} of {b} can be found among the images of {a}: {', '.join(how)}; "
+                f"figures measured on {b} are too good"
             )
     conflicts = copies["conflicting_labels"]
     if conflicts["exact_groups"] or conflicts["near_links"]:
+        groups_and_pairs = [
+            counted(conflicts["exact_groups"], "group") + " of exact copies" if conflicts["exact_groups"] else "",
+            counted(conflicts["near_links"], "pair") + " of near copies" if conflicts["near_links"] else "",
+        ]
         sentences.append(
-            f"copies have different labels: {_count(conflicts['exact_groups'], 'group')} of exact copies and "
-            f"{_count(conflicts['near_links'], 'pair')} of near ones; look at them and correct the labels"
+            f"copies have different labels: {' and '.join(filter(None, groups_and_pairs))}; look at them and correct "
+            "the labels"
         )
     sentences += grouping["obstacles"]
     sentences += [fact["warning"] for fact in facts if fact["warning"]]
@@ -147,9 +150,9 @@ def _warnings(
     refused = copies["overall"]["near_links_not_followed"]
     if refused:
         sentences.append(
-            f"{_count(refused, 'pair')} of near copies kept in two groups, since a chain of likenesses led too far "
+            f"{counted(refused, 'pair')} of near copies kept in two groups, since a chain of likenesses led too far "
             "from one picture; a split may part them"
         )
     if table.skipped:
-        sentences.append(f"{_count(len(table.skipped), 'file')} could not be read and were left out")
+        sentences.append(f"{counted(len(table.skipped), 'file')} could not be read and were left out")
     return sentences

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from medjax.counted import counted
 from medjax.pipeline.duplicates import Duplicates
 from medjax.pipeline.table import ImageTable
 
@@ -55,7 +56,8 @@ def obstacles(
         sizes = np.unique(held, return_counts=True)[1]
         if len(sizes) < len(shares):
             sentences.append(
-                f"class {name!r} consists of {len(sizes)} groups, too few to be in each of {len(shares)} splits"
+                f"class {name!r} consists of {counted(len(sizes), 'group')}, too few to be in each of "
+                f"{len(shares)} splits"
             )
         elif sizes.max() > np.ceil(max(shares) * held.size):
             sentences.append(

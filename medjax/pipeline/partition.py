@@ -53,7 +53,7 @@ def draw(
       fractions: "val", "calib" and "test", shares of the labelled images; for the official kinds shares of the
         publisher's training set, and "test" is not used. A fraction of 0 makes no split, but for "val" and "test".
       seed: of the draw, ≥ 0.
-      folds: k, of which number `fold` (from 0) is "test"; 0 for none. Only of "clean".
+      folds: k, of which number `fold` (0 to k − 1) is "test"; 0 for none. Only of "clean".
       fold: see `folds`.
       class_names: for messages.
 
@@ -64,6 +64,8 @@ def draw(
     wanted = {name: fractions[name] for name in names}
     if kind == "clean":
         if folds:
+            if not 0 <= fold < folds:
+                raise ValueError(f"fold is {fold}; one of the {folds}, from 0, is to be drawn")
             return _fold(labels, group_ids, folds, fold, wanted, seed, class_names)
         return Partition(
             make_splits(labels, group_ids, fractions=wanted, seed=seed, class_names=class_names), _no_rows()

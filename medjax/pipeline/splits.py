@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from medjax.counted import counted
 from medjax.errors import UserError
 
 
@@ -55,8 +56,9 @@ def make_splits(
     for name, groups in zip(names, np.count_nonzero(counts, axis=0).tolist(), strict=True):
         if groups < used:
             raise UserError(
-                f"class {name!r} has {groups} images or groups of images, too few to be in each of {used} splits; "
-                "add images, leave the class out, or ask for fewer splits"
+                f"class {name!r} consists of {counted(groups, 'group')} of images (those of a patient and copies count "
+                f"as one), too few to be in each of {used} splits; add images, leave the class out, or ask for fewer "
+                "splits"
             )
     targets = _targets(counts.sum(axis=0).tolist(), list(shares.values()))
     order = np.random.PCG64(seed).random_raw(len(counts))

@@ -172,8 +172,8 @@ def test_dicom_without_a_patient_is_counted(tmp_path: Path, dicom_stand_in) -> N
         (["train/cat/1.png", "train/dog/1.png", "test/cat/1.png", "test/dog/"], "class folder 'test/dog' of"),
         (["x/y/cat/1.png", "x/y/dog/2.png", "z/q/1.png"], r"'x' of .* taken for a class, and 2 of its images lie in"),
         (["train/cat/1.png", "train/dog/1.png", "val/Cat/1.png"], "the class 'Cat' is in 'val' and not in 'train'"),
-        (["cat/1.png", "dog/1.png", "brain.nii.gz"], "holds 1 NIfTI files"),
-        (["brain.nii"], "holds 1 NIfTI files"),
+        (["cat/1.png", "dog/1.png", "brain.nii.gz"], "holds 1 NIfTI file"),
+        (["brain.nii"], "holds 1 NIfTI file"),
     ],
 )
 def test_another_layout_is_one_line_that_says_what_was_found(tmp_path: Path, names: list[str], message: str) -> None:

@@ -1,11 +1,14 @@
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from medjax.datasets.description import Example
 from medjax.datasets.pictures import Pictures, has_picture_suffix
 from medjax.datasets.source import open_source
 from medjax.errors import UserError
+from tests.datasets.dicom_writing import dicom
 
 
 def make(root: Path, files: dict[str, bytes], **options) -> Pictures:
@@ -40,8 +43,8 @@ def test_dicom_is_known_by_content_and_the_rest_is_no_image(tmp_path: Path, dico
 
 
 def test_options_reach_the_reader_of_dicom(tmp_path: Path, dicom_stand_in) -> None:
-    pictures = make(tmp_path, {"scan": b"DICM P1", "a.png": b"1"}, intensity="voi", window=(40, 400), frame=2)
-    assert dicom_stand_in.calls == [(("scan",), "voi", (40.0, 400.0), 2)]
+    pictures = make(tmp_path, {"scan": b"DICM P1", "a.png": b"1"}, intensity="voi", window=(40, 400), frame=1)
+    assert dicom_stand_in.calls == [(("scan",), "voi", (40.0, 400.0), 1)]
     assert pictures.notes == {"dicom": {"policy": "voi"}}
 
 
@@ -86,7 +89,7 @@ def test_a_broken_link_is_an_example_with_the_reason(tmp_path: Path) -> None:
     [
         ({"window": (1,)}, r"window is \(1,\); give center and width"),
         ({"window": (40, 0)}, r"window is \(40, 0\)"),
-        ({"frame": -1}, "frame is -1; frames are counted from 1"),
+        ({"frame": -1}, "frame is -1; the first frame is 1"),
     ],
 )
 def test_impossible_options_are_refused(tmp_path: Path, options: dict, message: str) -> None:
@@ -96,5 +99,12 @@ def test_impossible_options_are_refused(tmp_path: Path, options: dict, message: 
 
 @pytest.mark.parametrize("name", ["brain.nii", "brain.NII.GZ"])
 def test_volumes_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match="holds 1 NIfTI files; medjax classifies images, not volumes"):
+    with pytest.raises(UserError, match="holds 1 NIfTI file; medjax classifies images, not volumes"):
         make(tmp_path, {name: b"1"})
+
+
+def test_frames_are_counted_from_1_as_the_reader_of_dicom_counts_them(tmp_path: Path) -> None:
+    data = dicom([[0, 5], [5, 10]], Rows=1, NumberOfFrames=2, SeriesInstanceUID="1.2")
+    second = make(tmp_path, {"a": data}, frame=2).example("a", "i", 0, "", {})
+    assert np.load(io.BytesIO(second.image)).tolist() == [[32768, 65535]]
+    assert "name the one to use" in make(tmp_path, {"a": data}, frame=0).example("a", "i", 0, "", {}).read_error

@@ -162,7 +162,7 @@ def test_the_leak_is_the_first_warning(table: ImageTable) -> None:
     assert first.startswith(
         "3 images of test can be found among the images of train: 2 as exact copies in 2 groups, 1 as"
     )
-    assert second.startswith("copies have different labels: 1 group of exact copies and 2 pairs of near ones")
+    assert second.startswith("copies have different labels: 1 group of exact copies and 2 pairs of near copies")
 
 
 def test_the_audit_is_json_and_always_the_same(table: ImageTable) -> None:

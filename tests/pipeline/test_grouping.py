@@ -58,7 +58,7 @@ def test_groups_that_fit_are_no_obstacle() -> None:
     ("names", "expected"),
     [
         ("aaab", "one group holds 3 of the 4 images of class 'ant', more than the largest split's share (50%)"),
-        ("aaaa", "class 'ant' consists of 1 groups, too few to be in each of 2 splits"),
+        ("aaaa", "class 'ant' consists of 1 group, too few to be in each of 2 splits"),
     ],
 )
 def test_obstacles_are_named(names: str, expected: str) -> None:

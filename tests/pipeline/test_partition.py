@@ -98,3 +98,8 @@ def test_one_image_a_group():
 def test_classes_in_turn():
     labels = np.array([1, 1, 0, 0, 0, 2])
     assert in_turn(labels, np.array([0, 1, 3, 4, 5]), 4).tolist() == [3, 0, 5, 4]
+
+
+def test_all_folds_at_once_are_no_split():
+    with pytest.raises(ValueError, match="fold is -1; one of the 3"):
+        draw(np.arange(12) % 2, np.array([""] * 12), None, kind="clean", fractions=FRACTIONS, seed=0, folds=3, fold=-1)

@@ -115,14 +115,14 @@ def test_a_tiny_class_is_in_every_split() -> None:
 
 def test_a_class_too_small_for_every_split_is_named() -> None:
     labels = np.repeat([0, 1], [2, 98])
-    with pytest.raises(UserError, match="class 'rare' has 2 images or groups of images, too few to be in each of 3"):
+    with pytest.raises(UserError, match=r"class 'rare' consists of 2 groups of images .* too few to be in each of 3"):
         make_splits(labels, no_groups(100), fractions={"val": 0.1, "test": 0.1}, seed=0, class_names=("rare", "common"))
 
 
 def test_a_class_in_one_patient_is_named() -> None:
     labels = np.repeat([0, 1], [50, 50])
     groups = np.array(["one patient"] * 50 + [""] * 50)
-    with pytest.raises(UserError, match="class 'number 0' has 1 images or groups"):
+    with pytest.raises(UserError, match="class 'number 0' consists of 1 group of images"):
         split(labels, groups, test=0.2)
 
 
