@@ -44,7 +44,7 @@ def test_it_builds_and_takes_a_step(name, tmp_path, monkeypatch):
         labels=np.arange(30, dtype=np.int32) % 3,
         image_ids=np.array([f"image{i}" for i in range(30)]),
         group_ids=np.array([""] * 30),
-        columns={},
+        columns={name: np.array(["x", "y"] * 15) for name in config.data.input_columns},
         class_names=("a", "b", "c"),
         fingerprint="f",
         content_hash="h",
