@@ -62,7 +62,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     except UserError as error:
         sys.exit(_complain(str(error)))
     except KeyboardInterrupt:
-        _complain("stopped by Ctrl-C; the same command goes on from the last checkpoint.")
+        _complain("stopped by Ctrl-C; the same command goes on where this one stopped.")
         sys.exit(130)
 
 
