@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -61,7 +62,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     except UserError as error:
         sys.exit(_complain(str(error)))
     except KeyboardInterrupt:
-        _complain("stopped by Ctrl-C; the same command goes on from the last checkpoint.")
+        _complain("stopped by Ctrl-C; the same command goes on where this one stopped.")
         sys.exit(130)
 
 
@@ -71,12 +72,20 @@ def _parse(argv: Sequence[str]) -> Sequence[str]:
     try:
         rest = flags.FLAGS(argv)
     except (AttributeError, KeyError) as error:
-        raise UserError(_one_line(f"there is no such field: {error.args[0]}")) from error
+        raise UserError(_one_line(f"there is no such field: {_unquoted(str(error.args[0]))}")) from error
     except (flags.Error, TypeError, ValueError, OSError) as error:
         raise UserError(_one_line(f"an option does not fit: {error}")) from error
     if rest[1:]:
         raise UserError(f"{rest[1]!r} is not understood: options are written --name=value.")
     return rest
+
+
+def _unquoted(message: str) -> str:
+    """Return the text of a message that ml_collections has quoted, its line ends and quotes escaped."""
+    try:
+        return str(ast.literal_eval(message))
+    except (ValueError, SyntaxError):
+        return message
 
 
 def _one_line(message: str) -> str:

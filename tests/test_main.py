@@ -38,3 +38,7 @@ def test_a_mistake_is_one_line_and_status_2(arguments, told):
 
 def test_help_tells_the_command():
     assert "python -m medjax.main" in run("--help").stdout
+
+
+def test_the_advice_on_a_mistyped_field_is_plain_text():
+    assert "'seeds' Did you mean \"seed\" instead" in run(CONFIG, "--config.seeds=1").stderr

@@ -22,7 +22,8 @@ def order_classes(found: Collection[str], *, ordered: Sequence[str], positive_cl
     """
     if len(found) < 2:
         raise UserError(
-            f"found {_listing(found) or 'no class'}: there is nothing to tell apart with fewer than two classes"
+            f"found {_listing(found) or 'no class'}: there is nothing to tell apart with fewer than two classes; "
+            "give images of at least two, each with its own folder or label"
         )
     if positive_class and positive_class not in found:
         raise UserError(f"positive_class is {positive_class!r}; the classes found are {_listing(found)}")

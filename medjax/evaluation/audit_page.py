@@ -125,10 +125,13 @@ def _conflicts(copies: Mapping[str, Any]) -> str:
     found = copies["conflicting_labels"]
     if not found["exact_groups"] and not found["near_links"]:
         return markup.paragraph("No copies have different labels.", "note")
-    return warning(
-        f"with different labels: {counted(found['exact_groups'], 'group')} of exact copies "
-        f"({counted(found['exact_images'], 'image')}) and {counted(found['near_links'], 'pair')} of near copies"
-    )
+    parts = []
+    if found["exact_groups"]:
+        images = counted(found["exact_images"], "image")
+        parts.append(f"{counted(found['exact_groups'], 'group')} of exact copies ({images})")
+    if found["near_links"]:
+        parts.append(f"{counted(found['near_links'], 'pair')} of near copies")
+    return warning(f"copies whose labels differ: {' and '.join(parts)}")
 
 
 def _largest(copies: Mapping[str, Any]) -> str:

@@ -154,5 +154,6 @@ def _warnings(
             "from one picture; a split may part them"
         )
     if table.skipped:
-        sentences.append(f"{counted(len(table.skipped), 'file')} could not be read and were left out")
+        was = "was" if len(table.skipped) == 1 else "were"
+        sentences.append(f"{counted(len(table.skipped), 'file')} could not be read and {was} left out")
     return sentences

@@ -71,7 +71,7 @@ def draw(
             make_splits(labels, group_ids, fractions=wanted, seed=seed, class_names=class_names), _no_rows()
         )
     if official is None or len(set(official.tolist())) < 2:
-        raise UserError(f"split.kind is {kind!r}, but this dataset is published without a split; choose 'clean'")
+        raise UserError(f"split.kind is {kind!r}, but these images come without a split of their own; choose 'clean'")
     return _official(labels, group_ids, _by_name(official), kind == "official_dedup", wanted, seed, class_names)
 
 

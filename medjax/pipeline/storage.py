@@ -70,7 +70,8 @@ def check_space(folder: Path, needed: int) -> None:
     """Raise OSError (ENOSPC) if fewer than `needed` bytes are free where `folder` lies: better now than half-way."""
     free = shutil.disk_usage(folder).free
     if free < needed:
-        message = f"{needed / 2**30:.1f} GiB are needed and {free / 2**30:.1f} GiB are free"
+        unit, size = ("GiB", 2**30) if needed >= 2**30 else ("MiB", 2**20)
+        message = f"{needed / size:.1f} {unit} are needed and {free / size:.1f} {unit} are free"
         raise OSError(errno.ENOSPC, message)
 
 

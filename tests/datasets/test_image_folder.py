@@ -138,7 +138,7 @@ def test_what_is_no_image_is_counted_and_not_used(
     (tmp_path / "cat/.hidden.png").write_text("x")
     with caplog.at_level(logging.WARNING, "medjax"):
         dataset = configured(tmp_path)
-    assert "2 files that are no images in a class folder" in caplog.text
+    assert "2 files left aside, which are no images or in no class folder" in caplog.text
     assert dataset.notes["unused_files"] == 2
     assert len(listed(dataset)) == 2
 

@@ -131,7 +131,7 @@ def test_a_parquet_manifest_makes_a_table(tmp_path: Path) -> None:
         (ROWS, {"group_column": "who"}, "has no column 'who'"),
         (ROWS + "a.png,dog\n", {}, r"2 rows of the manifest with an image that another row names too \(row 1, 3\)"),
         (ROWS + "./x/../a.png,dog\n", {}, r"another row names too \(row 1, 3\)"),
-        (ROWS + "/etc/passwd,dog\n", {}, r"1 rows .* absolute or leaves the folder \(row 3\)"),
+        (ROWS + "/etc/passwd,dog\n", {}, r"1 row of .* absolute or leaves the folder \(row 3\)"),
         (ROWS + "C:\\a.png,dog\n", {}, "absolute or leaves"),
         (ROWS + "x/../../a.png,dog\n", {}, "absolute or leaves"),
         (ROWS + ",dog\n", {}, r"1 row of the manifest without an image \(row 3\)"),

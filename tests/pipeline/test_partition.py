@@ -81,7 +81,7 @@ def test_folds_judge_every_labelled_image_once_and_never_tear_a_group():
 
 @pytest.mark.parametrize("official", [None, np.array(["train"] * 40)])
 def test_without_a_published_split_official_is_refused(official):
-    with pytest.raises(UserError, match="published without a split; choose 'clean'"):
+    with pytest.raises(UserError, match="these images come without a split of their own; choose 'clean'"):
         partition(official=official, kind="official")
 
 
