@@ -54,11 +54,11 @@ def judge(
         predictions = to_predictions(table, indices, logits)
         write_csv(workdir / f"predictions_{split}.csv", predictions)
         if split != "calib":
-            results[split] = evaluate(predictions)
+            results[split] = evaluate(predictions, ordered=table.ordered)
         if split == "test" and prepared.copies_in_test:
             alone = one_per_group(indices, table.group_ids)
             results["test, one image a group"] = evaluate(
-                to_predictions(table, alone, logits[np.searchsorted(indices, alone)])
+                to_predictions(table, alone, logits[np.searchsorted(indices, alone)]), ordered=table.ordered
             )
     evaluation = {
         "demo": table.synthetic,
@@ -67,6 +67,7 @@ def judge(
         "best_step": step,
         "best_epoch": step // experiment.steps_per_epoch,
         "classes": list(table.class_names),
+        "ordered": table.ordered,
         "skipped_images": [list(skipped) for skipped in table.skipped],
         "splits": results,
     }
