@@ -1,4 +1,4 @@
-"""Resamples of groups, drawn with replacement (Efron & Tibshirani 1993, ch. 8; groups: Davison & Hinkley 1997, §3.8)."""
+"""Resamples of groups, drawn with replacement (groups: Davison & Hinkley 1997, §3.8)."""
 
 from collections.abc import Iterator
 

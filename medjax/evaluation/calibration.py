@@ -1,4 +1,4 @@
-"""Whether the confidence in the predicted class is the share of right predictions: reliability curve, its mean error."""
+"""Whether the confidence in the predicted class is the share of right predictions: reliability curve and its error."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ _IMAGES = 10  # a bin, at least
 
 
 def reliability_bins(confidence: np.ndarray) -> np.ndarray:
-    """Put images into bins of about as many images each (Roelofs et al. 2022, arXiv:2012.08668), 15 or one per 10 images.
+    """Put images into 15 bins, or one for 10 images, of about as many each (Roelofs et al. 2022, arXiv:2012.08668).
 
     Args:
         confidence: float64 [N], the highest probability of each image; equal ones come into the same bin.
@@ -47,7 +47,7 @@ def calibration_error(images: Labelled) -> tuple[float, float]:
 
     The plain error Σ n_b/N |mean confidence − accuracy| is too high, since it takes chance for error. The debiased one
     subtracts the excess that a folded normal of each bin's standard error would show (Kumar et al. 2019,
-    arXiv:1909.10155, §4, in closed form); the standard error allows for groups. It may come out negative, which means 0.
+    arXiv:1909.10155, §4, in closed form); the standard error allows for groups. It may be below 0.
 
     Returns:
         float64, float64; NaN where a bin holds fewer than two groups.

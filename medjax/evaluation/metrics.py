@@ -33,10 +33,11 @@ def evaluate(predictions: Predictions, *, ordered: bool = False) -> dict[str, An
     Returns:
         images, images_without_label, groups (None: unknown), correct, accuracy, balanced_accuracy, macro_f1,
         weighted_f1, mcc, cohen_kappa, macro_auroc, macro_average_precision, log_loss (natural logarithm), brier_score,
-        expected_calibration_error (debiased), calibration_intercept and calibration_slope (see recalibration.py), zero_probability_images, plain_calibration_error, reliability (points of the curve),
-        confusion_matrix (counts [K][K], row = true class, column = predicted), classes, per_class {name: {support,
-        groups (that hold the class), sensitivity, specificity, precision, npv, f1, auroc, average_precision,
-        calibration_intercept, calibration_slope}}, intervals (what all of them rest on), warnings.
+        expected_calibration_error (debiased), calibration_intercept and calibration_slope (see recalibration.py),
+        zero_probability_images, plain_calibration_error, reliability (points of the curve), confusion_matrix (counts
+        [K][K], row = true class, column = predicted), classes, per_class {name: {support, groups (that hold the
+        class), sensitivity, specificity, precision, npv, f1, auroc, average_precision, calibration_intercept,
+        calibration_slope}}, intervals (what all of them rest on), warnings.
 
     Raises:
         UserError: the table has no rows.

@@ -15,7 +15,7 @@ import numpy as np
 from medjax.errors import UserError
 from medjax.evaluation import audit_page, figures, markup, samples
 from medjax.evaluation.predictions import Predictions, read_csv
-from medjax.evaluation.summary import format_estimate, format_score, result_rows, without_interval
+from medjax.evaluation.summary import INTERVALS, format_estimate, format_score, result_rows, without_interval
 from medjax.jsonl import read_rows
 
 _SAMPLES = 6  # of each kind: fills rows of 6, 3 and 2
@@ -27,13 +27,6 @@ _CURVES = (
 _BANNER = (
     '<div class="demo-banner" role="note"><b>DEMO</b>Trained and tested on synthetic images. '
     "Nothing on this page is a result.</div>"
-)
-
-
-_INTERVALS = (
-    "In brackets: 95 % intervals, by a bootstrap of 2,000 resamples over groups; images whose group is unknown are "
-    "groups of their own. Accuracy, sensitivity and specificity have Wilson's interval where every group is one image, "
-    "or where all or none are right; an AUROC of 1 has an exact bound. (–): not estimable."
 )
 
 
@@ -130,7 +123,7 @@ def _facts(evaluation: dict[str, Any], config: dict[str, Any]) -> list[tuple[str
 def _results(evaluation: dict[str, Any]) -> str:
     header, *rows = result_rows(evaluation)
     note = (
-        f"{_INTERVALS} The validation images chose the epoch, so their figures are "
+        f"{INTERVALS} The validation images chose the epoch, so their figures are "
         "optimistic; the test images chose nothing. Averages over classes weigh every class equally. "
         "Log loss: natural logarithm, mean over images. Calibration error: expected, of the predicted class, debiased."
     )

@@ -18,6 +18,11 @@ _HEADLINE = (
     ("calibration_intercept", "Calibration intercept"),
     ("calibration_slope", "Calibration slope"),
 )
+INTERVALS = (
+    "In brackets: 95 % intervals, by a bootstrap of 2,000 resamples over groups; images whose group is unknown are "
+    "groups of their own. Accuracy, sensitivity and specificity have Wilson's interval where every group is one image, "
+    "or where all or none are right; an AUROC of 1 has an exact bound. (–): not estimable."
+)
 _ALWAYS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss")
 _UNBOUNDED = ("log_loss", "calibration_intercept", "calibration_slope")
 
