@@ -127,7 +127,7 @@ def _results(evaluation: dict[str, Any]) -> str:
         "optimistic; the test images chose nothing. Averages over classes weigh every class equally. "
         "Log loss: natural logarithm, mean over images. Calibration error: expected, of the predicted class, debiased."
     )
-    parts = [markup.table("**Table 1.** Results by split.", header, rows), markup.paragraph(note, "note")]
+    parts = [markup.table("**Table 1.** Results by split.", header, rows, "estimates"), markup.paragraph(note, "note")]
     for split, metrics in evaluation["splits"].items():
         parts += [markup.paragraph(f"{split}, {reason}.", "note") for reason in without_interval(metrics)]
     columns = ("support", "sensitivity", "specificity", "precision", "f1", "auroc")
@@ -138,7 +138,7 @@ def _results(evaluation: dict[str, Any]) -> str:
             [name, f"{rates['support']:,}", *(format_estimate(rates, column) for column in columns[1:])]
             for name, rates in metrics["per_class"].items()
         ]
-        parts.append(markup.table(f"**Table {number}.** Each class against all others, {split}.", names, lines))
+        parts.append(markup.table(f"**Table {number}.** Each class against all others, {split}.", names, lines, "estimates"))
     parts.append(markup.paragraph("PPV: positive predictive value, at this split's share of the class.", "note"))
     for split, metrics in evaluation["splits"].items():
         parts += [markup.paragraph(f"{split}: {warning}.", "warning") for warning in metrics["warnings"]]
