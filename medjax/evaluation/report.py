@@ -127,7 +127,10 @@ def _results(evaluation: dict[str, Any]) -> str:
         "optimistic; the test images chose nothing. Averages over classes weigh every class equally. "
         "Log loss: natural logarithm, mean over images. Calibration error: expected, of the predicted class, debiased."
     )
-    parts = [markup.table("**Table 1.** Results by split.", header, rows, "estimates"), markup.paragraph(note, "note")]
+    parts = [
+        markup.table("**Table 1.** Results by split.", header, _unbroken(rows), "estimates"),
+        markup.paragraph(note, "note"),
+    ]
     for split, metrics in evaluation["splits"].items():
         parts += [markup.paragraph(f"{split}, {reason}.", "note") for reason in without_interval(metrics)]
     columns = ("support", "sensitivity", "specificity", "precision", "f1", "auroc")
@@ -138,11 +141,20 @@ def _results(evaluation: dict[str, Any]) -> str:
             [name, f"{rates['support']:,}", *(format_estimate(rates, column) for column in columns[1:])]
             for name, rates in metrics["per_class"].items()
         ]
-        parts.append(markup.table(f"**Table {number}.** Each class against all others, {split}.", names, lines, "estimates"))
+        parts.append(
+            markup.table(
+                f"**Table {number}.** Each class against all others, {split}.", names, _unbroken(lines), "estimates"
+            )
+        )
     parts.append(markup.paragraph("PPV: positive predictive value, at this split's share of the class.", "note"))
     for split, metrics in evaluation["splits"].items():
         parts += [markup.paragraph(f"{split}: {warning}.", "warning") for warning in metrics["warnings"]]
     return markup.section("Results", *parts)
+
+
+def _unbroken(rows: list[list[str]]) -> list[list[str]]:
+    """Keep an interval on one line: a browser may break after a dash, but not at a word joiner."""
+    return [[first, *(cell.replace("–", "–\u2060") for cell in cells)] for first, *cells in rows]
 
 
 def _curves(folder: Path, best_epoch: int | None) -> str:
