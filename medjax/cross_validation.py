@@ -41,8 +41,13 @@ def cross_validate(config: ConfigDict, workdir: pathlib.Path, *, images: bool = 
         folds.append(train_and_evaluate(one, folder, images=images))
     pooled = pool([read_csv(workdir / f"fold{fold}" / "predictions_test.csv") for fold in range(config.folds)])
     write_csv(workdir / "predictions_test.csv", pooled)
-    evaluation = {key: folds[0][key] for key in ("demo", "dataset", "unit_of_split", "classes", "skipped_images")}
-    evaluation |= {"splits": {_SPLIT: evaluate(pooled)}, "folds": [fold["splits"]["test"] for fold in folds]}
+    evaluation = {
+        key: folds[0][key] for key in ("demo", "dataset", "unit_of_split", "classes", "ordered", "skipped_images")
+    }
+    evaluation |= {
+        "splits": {_SPLIT: evaluate(pooled, ordered=evaluation["ordered"])},
+        "folds": [fold["splits"]["test"] for fold in folds],
+    }
     write_json(workdir / "evaluation.json", evaluation)
     shown = thumbnails(load_table(config), report_image_ids(workdir)) if images else {}
     report = write_report(workdir, shown)

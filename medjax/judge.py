@@ -55,6 +55,7 @@ def judge(
         "best_step": step,
         "best_epoch": step // experiment.steps_per_epoch,
         "classes": list(table.class_names),
+        "ordered": table.ordered,
         "skipped_images": [list(skipped) for skipped in table.skipped],
         "splits": results,
         "targets_without_image": _predict_by_prior(prepared, workdir),
@@ -81,11 +82,12 @@ def _judge_splits(experiment: Experiment, workdir: pathlib.Path, variables: Any,
         predictions = to_predictions(prepared.table, indices, logits)
         write_csv(workdir / f"predictions_{split}.csv", predictions)
         if split != "calib":
-            results[split] = evaluate(predictions)
+            results[split] = evaluate(predictions, ordered=prepared.table.ordered)
         if split == "test" and prepared.copies_in_test:
             alone = one_per_group(indices, prepared.table.group_ids)
             kept = logits[np.searchsorted(indices, alone)]
-            results["test, one image a group"] = evaluate(to_predictions(prepared.table, alone, kept))
+            predictions = to_predictions(prepared.table, alone, kept)
+            results["test, one image a group"] = evaluate(predictions, ordered=prepared.table.ordered)
     return results
 
 

@@ -6,8 +6,10 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from medjax.errors import UserError
-from medjax.evaluation.metrics import class_rates, confusion_matrix, evaluate, log_loss, one_vs_rest_auroc
+from medjax.evaluation.metrics import evaluate
 from medjax.evaluation.predictions import Predictions
+from medjax.evaluation.ranking import one_vs_rest_auroc
+from medjax.evaluation.scores import log_loss
 
 
 def table(labels, probabilities, groups=None, names=("a", "b", "c")):
@@ -75,13 +77,19 @@ def test_agrees_with_scikit_learn(seed):
     # coarse probabilities, so that many tie
     probabilities = rng.integers(1, 6, (100, 4)).astype(float)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    result = evaluate(table(labels, probabilities, names=("a", "b", "c", "d")))
+    result = evaluate(table(labels, probabilities, names=("a", "b", "c", "d")), ordered=True)
     predicted = probabilities.argmax(axis=1)
     assert result["confusion_matrix"] == sklearn_metrics.confusion_matrix(labels, predicted).tolist()
     expected = {
         "accuracy": sklearn_metrics.accuracy_score(labels, predicted),
         "balanced_accuracy": sklearn_metrics.balanced_accuracy_score(labels, predicted),
         "macro_f1": sklearn_metrics.f1_score(labels, predicted, average="macro"),
+        "weighted_f1": sklearn_metrics.f1_score(labels, predicted, average="weighted"),
+        "mcc": sklearn_metrics.matthews_corrcoef(labels, predicted),
+        "cohen_kappa": sklearn_metrics.cohen_kappa_score(labels, predicted),
+        "quadratic_kappa": sklearn_metrics.cohen_kappa_score(labels, predicted, weights="quadratic"),
+        "macro_average_precision": sklearn_metrics.average_precision_score(np.eye(4)[labels], probabilities),
+        "brier_score": sklearn_metrics.brier_score_loss(labels, probabilities),
         "macro_auroc": sklearn_metrics.roc_auc_score(labels, probabilities, multi_class="ovr"),
         "log_loss": sklearn_metrics.log_loss(labels, probabilities),
     }
@@ -96,14 +104,10 @@ def test_agrees_with_scikit_learn(seed):
 def test_a_missing_class_is_undefined_and_named():
     result = evaluate(table([0, 0, 1], [[0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1]]))
     c = result["per_class"]["c"]
-    assert c == {
-        "support": 0,
-        "sensitivity": None,
-        "specificity": 2 / 3,
-        "precision": None,
-        "f1": None,
-        "auroc": None,
-    }
+    assert (c["support"], c["groups"], c["specificity"]) == (0, 0, 2 / 3)
+    undefined = ("sensitivity", "precision", "npv", "f1", "auroc", "average_precision", "calibration_intercept")
+    assert [c[name] for name in undefined] == [None] * len(undefined)
+    assert [c[f"{name}_interval"] for name in undefined] == [None] * len(undefined)
     assert result["balanced_accuracy"] is None
     assert result["macro_f1"] is None
     assert result["macro_auroc"] is None
@@ -175,14 +179,34 @@ def test_the_result_is_strict_json():
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
-def test_confusion_matrix_rows_are_true_classes():
-    assert confusion_matrix(np.array([0, 0, 1]), np.array([1, 1, 0]), 3).tolist() == [[0, 2, 0], [1, 0, 0], [0, 0, 0]]
+def test_the_same_predictions_give_the_same_bytes():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet([1, 1], 60)
+    predictions = table(rng.integers(0, 2, 60), probabilities, [f"g{n}" for n in rng.integers(0, 30, 60)])
+    assert json.dumps(evaluate(predictions)) == json.dumps(evaluate(predictions))
 
 
-def test_class_rates_of_a_binary_table():
-    # 40 true positives, 10 missed, 5 false alarms, 45 true negatives; class 1 is positive
-    rates = class_rates(np.array([[45, 5], [10, 40]]))
-    assert rates["sensitivity"].tolist() == [0.9, 0.8]
-    assert rates["specificity"].tolist() == [0.8, 0.9]
-    assert rates["precision"].tolist() == [45 / 55, 40 / 45]
-    assert rates["f1"].tolist() == [90 / 105, 80 / 95]
+def test_every_metric_has_an_interval_and_says_on_what_it_rests():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 100)
+    probabilities = np.stack([1 - labels, labels], axis=1) * 0.3 + rng.dirichlet([1, 1], 100) * 0.7
+    result = evaluate(table(labels, probabilities, [f"g{n // 2}" for n in range(100)]), ordered=True)
+    for block in (result, *result["per_class"].values()):
+        names = [name.removesuffix("_interval") for name in block if name.endswith("_interval")]
+        for name in names:
+            low, high = block[f"{name}_interval"]
+            assert low <= block[name] <= high, name
+            assert low < high, name
+            assert "bootstrap over 50 groups" in block[f"{name}_interval_basis"]
+    assert result["intervals"]["groups"] == 50
+    assert result["intervals"]["largest_group"] == 2
+
+
+def test_classes_without_order_have_no_weighted_kappa():
+    assert "quadratic_kappa" not in evaluate(table([0, 1], [[0.8, 0.2], [0.2, 0.8]]))
+
+
+def test_a_constant_prediction_has_no_mcc_and_says_so():
+    result = evaluate(table([0, 1], [[0.8, 0.2], [0.8, 0.2]]))
+    assert result["mcc"] is None
+    assert result["warnings"] == ["all images are predicted as one class: the MCC is undefined"]

@@ -1,0 +1,42 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from medjax.evaluation import intervals
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (10, 10), (97, 100)])
+def test_wilson_agrees_with_scipy(successes, trials):
+    expected = stats.binomtest(successes, trials).proportion_ci(method="wilson")
+    assert intervals.wilson(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-14)
+
+
+def test_groups_that_are_alike_are_worth_their_number_at_most():
+    assert intervals.effective_trials(np.array([1, 1, 1])) == 3
+    assert intervals.effective_trials(np.array([5, 5])) == 2
+    assert intervals.effective_trials(np.array([3, 1])) == 16 / 10
+
+
+def test_percentiles_reach_further_with_few_groups():
+    values = np.linspace(0, 1, 1001)
+    assert intervals.percentiles(values, 10**9) == pytest.approx((0.025, 0.975), abs=1e-6)
+    tail = stats.norm.cdf(-stats.t.ppf(0.975, 19) * math.sqrt(20 / 19))
+    assert intervals.percentiles(values, 20) == pytest.approx((tail, 1 - tail), abs=1e-12)
+
+
+def test_undefined_resamples_are_left_out():
+    values = np.append(np.linspace(0, 1, 1001), np.nan)
+    assert intervals.percentiles(values, 20) == intervals.percentiles(values[:-1], 20)
+
+
+def test_no_group_is_in_two_pairs():
+    both = np.ones(5, bool)
+    assert intervals.disjoint_pairs(both, both) == 2
+    assert intervals.disjoint_pairs(np.array([1, 0, 0, 0], bool), np.array([0, 1, 1, 1], bool)) == 1
+
+
+def test_the_bound_of_a_perfect_order_is_clopper_pearsons():
+    expected = stats.binomtest(12, 12).proportion_ci(method="exact").low
+    assert intervals.all_in_order(12) == pytest.approx(expected, abs=1e-12)
