@@ -177,8 +177,11 @@ def _unit(config: ConfigDict, table: ImageTable) -> str:
     if not known:
         unit += " (patient overlap unknown)"
     if config.split.kind == "official":
-        return f"the publisher's split, its leaks kept; unit of what was drawn from it: {unit}"
-    return f"{unit}; test set: the publisher's" if config.split.kind == "official_dedup" else unit
+        unit = f"the publisher's split, its leaks kept; unit of what was drawn from it: {unit}"
+    if config.split.kind == "official_dedup":
+        unit += "; test set: the publisher's"
+    caution = table.notes.get("results")  # what a reader must know before any figure
+    return f"{unit}. Results: {caution}" if caution else unit
 
 
 def thumbnails(table: ImageTable, image_ids: list[str]) -> dict[str, np.ndarray]:

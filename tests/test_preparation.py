@@ -64,6 +64,13 @@ def test_copies_stay_together(prepare, tmp_path):
         (tmp_path / "splits.json").unlink()
 
 
+def test_what_the_dataset_says_of_its_results_stands_beside_the_unit(table, monkeypatch, tmp_path):
+    told = dataclasses.replace(table, notes={"results": "oracle crops"})
+    monkeypatch.setattr(preparation, "load_table", lambda _: told)
+    prepared = preparation.prepare(configuration.resolve(tiny.get_config()), tmp_path)
+    assert prepared.unit.endswith(" (patient overlap unknown). Results: oracle crops")
+
+
 def test_without_the_search_every_image_is_its_own_unit(prepare):
     prepared = prepare(split__near_copies=False)
     assert prepared.unit == "image (patient overlap unknown)"
