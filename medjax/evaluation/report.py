@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from medjax.errors import UserError
-from medjax.evaluation import audit_page, figures, markup, samples
+from medjax.evaluation import audit_page, figures, markup, results_page, samples
 from medjax.evaluation.predictions import Predictions, read_csv
-from medjax.evaluation.summary import INTERVALS, format_estimate, format_score, result_rows, without_interval
+from medjax.evaluation.summary import format_score
 from medjax.jsonl import read_rows
 
 _SAMPLES = 6  # of each kind: fills rows of 6, 3 and 2
@@ -73,7 +73,7 @@ def _sections(
     folder: Path, evaluation: dict[str, Any], config: dict[str, Any], thumbnails: Mapping[str, np.ndarray]
 ) -> list[str]:
     return [
-        _results(evaluation),
+        results_page.results(evaluation),
         _curves(folder, evaluation.get("best_epoch")),
         _confusion(evaluation),
         _data(_read_json(folder / "audit.json")),
@@ -118,43 +118,6 @@ def _facts(evaluation: dict[str, Any], config: dict[str, Any]) -> list[tuple[str
         ("Classes", ", ".join(evaluation["classes"])),
     ]
     return [(name, str(value)) for name, value in pairs if value is not None]
-
-
-def _results(evaluation: dict[str, Any]) -> str:
-    header, *rows = result_rows(evaluation)
-    note = (
-        f"{INTERVALS} The validation images chose the epoch, so their figures are "
-        "optimistic; the test images chose nothing. Averages over classes weigh every class equally. "
-        "Log loss: natural logarithm, mean over images. Calibration error: expected, of the predicted class, debiased."
-    )
-    parts = [
-        markup.table("**Table 1.** Results by split.", header, _unbroken(rows), "estimates"),
-        markup.paragraph(note, "note"),
-    ]
-    for split, metrics in evaluation["splits"].items():
-        parts += [markup.paragraph(f"{split}, {reason}.", "note") for reason in without_interval(metrics)]
-    columns = ("support", "sensitivity", "specificity", "precision", "f1", "auroc")
-    # the soft hyphens let the table fit a telephone
-    names = ["Class", "Images", "Sensi\u00adtivity", "Speci\u00adficity", "PPV", "F1", "AUROC"]
-    for number, (split, metrics) in enumerate(reversed(evaluation["splits"].items()), start=2):
-        lines = [
-            [name, f"{rates['support']:,}", *(format_estimate(rates, column) for column in columns[1:])]
-            for name, rates in metrics["per_class"].items()
-        ]
-        parts.append(
-            markup.table(
-                f"**Table {number}.** Each class against all others, {split}.", names, _unbroken(lines), "estimates"
-            )
-        )
-    parts.append(markup.paragraph("PPV: positive predictive value, at this split's share of the class.", "note"))
-    for split, metrics in evaluation["splits"].items():
-        parts += [markup.paragraph(f"{split}: {warning}.", "warning") for warning in metrics["warnings"]]
-    return markup.section("Results", *parts)
-
-
-def _unbroken(rows: list[list[str]]) -> list[list[str]]:
-    """Keep an interval on one line: a browser may break after a dash, but not at a word joiner."""
-    return [[first, *(cell.replace("–", "–\u2060") for cell in cells)] for first, *cells in rows]
 
 
 def _curves(folder: Path, best_epoch: int | None) -> str:
