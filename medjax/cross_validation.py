@@ -14,12 +14,11 @@ from medjax.evaluation.metrics import evaluate
 from medjax.evaluation.predictions import Predictions, read_csv, write_csv
 from medjax.evaluation.report import report_image_ids, write_report
 from medjax.evaluation.summary import summary_table
+from medjax.pipeline.partition import ALL_FOLDS
 from medjax.preparation import each_fold, load_table, thumbnails
 from medjax.run_folder import open_run, write_json
 from medjax.terminal import log
 from medjax.train import train_and_evaluate
-
-_SPLIT = "test, all folds"
 
 
 def cross_validate(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def cross_validate(config: ConfigDict, workdir: pathlib.Path, *, images: bool = 
         key: folds[0][key] for key in ("demo", "dataset", "unit_of_split", "classes", "ordered", "skipped_images")
     }
     evaluation |= {
-        "splits": {_SPLIT: evaluate(pooled, ordered=evaluation["ordered"])},
+        "splits": {ALL_FOLDS: evaluate(pooled, ordered=evaluation["ordered"])},
         "folds": [fold["splits"]["test"] for fold in folds],
     }
     write_json(workdir / "evaluation.json", evaluation)

@@ -14,7 +14,7 @@ from medjax.evaluation.report import report_image_ids, write_report
 from medjax.experiment import Experiment
 from medjax.inference.predictions import collect, log_probabilities
 from medjax.inference.spikes import spike_statistics
-from medjax.pipeline.partition import one_per_group
+from medjax.pipeline.partition import ONE_PER_GROUP, one_per_group
 from medjax.pipeline.table import ImageTable
 from medjax.preparation import Prepared, thumbnails
 from medjax.run_folder import write_json
@@ -87,7 +87,7 @@ def _judge_splits(experiment: Experiment, workdir: pathlib.Path, variables: Any,
             alone = one_per_group(indices, prepared.table.group_ids)
             kept = logits[np.searchsorted(indices, alone)]
             predictions = to_predictions(prepared.table, alone, kept)
-            results["test, one image a group"] = evaluate(predictions, ordered=prepared.table.ordered)
+            results[ONE_PER_GROUP] = evaluate(predictions, ordered=prepared.table.ordered)
     return results
 
 

@@ -11,6 +11,8 @@ from medjax.errors import UserError
 from medjax.pipeline.splits import make_splits
 
 KINDS = ("clean", "official", "official_dedup")
+ONE_PER_GROUP = "test, one image a group"
+ALL_FOLDS = "test, all folds"
 OFFICIAL_COLUMN = "official_split"
 _NAMES = {"train": "train", "training": "train", "val": "val", "validation": "val", "test": "test", "testing": "test"}
 
