@@ -5,9 +5,9 @@ is the Bangladesh brain cancer MRI set, 6,056 images. There: 584/606 = 96.37 % o
 That recipe is Adam 1e-3, L2 1e-5, batch 32, learning rate × 0.2 every 4 epochs, at most 50, patience 5; the cosine here
 was chosen on validation because it also trains from scratch.
 Expected: with --config.weights=none --config.data.image_size=64 on a public 900-image stand-in of the set (visibly
-augmented copies, so it says little about patients), three split seeds: test accuracy 409/540 = 0.757 (0.761, 0.750,
-0.761), split by image. With ImageNet weights: not measured yet.
-Time: those runs 4 min 22 s each on 2 CPU cores, decoding and compilation included (measured on the first one).
+augmented copies, so it says little about patients), three split seeds: test accuracy 407/540 = 0.754 (0.733, 0.767,
+0.761), no patients known. With ImageNet weights: not measured yet.
+Time: those runs 5 min 30 s each on 2 CPU cores, decoding and compilation included.
 Command: python -m medjax.main --config=configs/resnet50_brain.py --config.data.path=FOLDER_OR_ZIP
 """
 

@@ -57,7 +57,8 @@ def _format_interval(bounds: list[float] | None, unbounded: bool) -> str:
     if bounds is None:
         return "–"
     low, high = bounds
-    decimals = 2 if high - low >= 0.05 else 3
+    hidden = not unbounded and (0 < low < 0.005 or 0.995 <= high < 1)  # what two decimals would round to a certainty
+    decimals = 2 if high - low >= 0.05 and not hidden else 3
     smallest = 10.0**-decimals
     texts = [_signed(low, decimals), _signed(high, decimals)]
     if not unbounded:  # as for the values: never certain by rounding
@@ -65,7 +66,7 @@ def _format_interval(bounds: list[float] | None, unbounded: bool) -> str:
             texts[1] = f">{1 - smallest:.{decimals}f}"
         if texts[0] == _signed(0, decimals) and low > 0:
             texts[0] = f"<{smallest:.{decimals}f}"
-    return (" to " if low < 0 else "–").join(texts)
+    return (" to " if low < 0 or texts[1].startswith(">") else "–").join(texts)
 
 
 def _signed(value: float, decimals: int) -> str:
