@@ -2,7 +2,6 @@
 
 import csv
 import json
-import pathlib
 
 import numpy as np
 import pytest
@@ -31,7 +30,6 @@ def test_an_exported_run_predicts_the_same_in_torchvision(run_tiny, tmp_path):
         torch.nn.Linear(512, 8), torch.nn.ReLU(), torch.nn.Dropout(0.0), torch.nn.Linear(8, 3)
     )
     model.load_state_dict({name: torch.tensor(array) for name, array in tensors.items()})
-    config = json.loads((workdir / "config.json").read_text())
     table = cache.load_table(
         "phantom",
         source=None,
@@ -39,7 +37,7 @@ def test_an_exported_run_predicts_the_same_in_torchvision(run_tiny, tmp_path):
         channels=3,
         fit="squash",
         on_bad_image="stop",
-        cache_dir=pathlib.Path(config["data"]["cache"]),
+        cache_dir=tmp_path / "cache",
         progress=False,
     )
     with open(workdir / "predictions_test.csv", newline="") as file:
