@@ -48,7 +48,7 @@ def get_config() -> ConfigDict:
     config.data.fit = "squash"  # of a non-square image: "squash", "crop" or "pad"
     config.data.on_bad_image = "stop"  # or "skip": leave unreadable files out and record them
     config.data.cache = "data/cache"  # folder of the decoded images
-    config.data.placement = "auto"  # of them: "device", "host" (gathered ahead of each step); auto: device if they fit
+    config.data.placement = "auto"  # of them: on each "device", "sharded" over all, on the "host"; auto: what has room
     config.data.input_columns = ()  # of the dataset, that the network is told besides the image
 
     config.split = ConfigDict()
@@ -82,7 +82,10 @@ def get_config() -> ConfigDict:
     config.augment.contrast = 0.1
 
     config.batch_size = 32  # images a step, over all devices
+    config.accumulate = 1  # parts that a batch is trained in, one after the other, where it does not fit the memory
     config.max_epochs = 20
+    config.on_nan = "stop"  # or "skip": leave out an update whose loss or gradient is not finite, and count it
+    config.profile_steps = ()  # (first, last): write a trace of these steps for TensorBoard
     # With either of these two, the logits of val and test (so early stopping too) are led back to the natural mixture.
     config.sampling = "shuffle"  # or "balanced": every class is drawn as often as any other
     config.class_weights = "none"  # in the loss; or "balanced": inverse frequency in the training split, mean 1
@@ -107,6 +110,15 @@ def get_config() -> ConfigDict:
     config.early_stopping.min_delta = 0.0  # in the metric's unit
     config.checkpoint = ConfigDict()
     config.checkpoint.every_minutes = 10.0  # within an epoch, besides one at the end of each
+
+    config.evaluation = ConfigDict()
+    config.evaluation.primary = "accuracy"  # the metric that leads every table and that medjax.compare tests
+    config.evaluation.coverage = 0.9  # of the conformal sets of classes; fitted on the calib split
+    config.evaluation.sensitivity = 0.95  # of each class, at which its specificity is given; threshold set on calib
+    config.evaluation.specificity = 0.95  # the reverse
+    config.evaluation.prevalence = ()  # share of each class where the model is to be used, for PPV and NPV; () is none
+    config.evaluation.subgroups = ()  # columns of the dataset by whose values the results are given too
+    config.evaluation.views = 1  # of each image, augmented as in training, whose probabilities are averaged; 1: plain
 
     config.phantom = ConfigDict()  # what changes when the dataset is not on disk and the synthetic phantom is used
     config.phantom.image_size = 64  # pixels

@@ -1,17 +1,65 @@
 #!/usr/bin/env bash
 # Run an experiment on this machine, and start it again if it dies: it goes on from its last checkpoint.
 #
-#   launch/local.sh --config=configs/resnet50_brain.py --workdir=runs/brain [--config.FIELD=VALUE …]
+#   [PROCESSES=2] [PORT=45670] launch/local.sh --config=configs/resnet50_brain.py --workdir=runs/brain [--config.FIELD=VALUE …]
 #
-# A mistake in the command (status 2) and Ctrl-C (status 130) end it at once; so do three deaths in a row.
-set -u
+# One process drives all devices of a machine; several are for trying out what a cluster does. If one of them is lost,
+# its number and status are said and all are started again. A mistake in the command (status 2), a stop that was asked
+# for (75 after SIGTERM, 130 after Ctrl-C), also of a process too young to answer, and three deaths in a row end it.
+set -um # with job control, or the children would not hear Ctrl-C
+
+processes=${PROCESSES:-1}
+port=${PORT:-45670}
+pids=()
+asked='' # the status of a stop that was asked for
+
+pass_on() { for pid in ${pids[@]+"${pids[@]}"}; do kill -s "$1" "$pid" 2>/dev/null; done; }
+trap 'asked=75; pass_on TERM' TERM
+trap 'asked=130; pass_on INT' INT
+
+start_all() {
+  local i together=()
+  for ((i = 0; i < processes; i++)); do
+    if ((processes > 1)); then
+      together=("--coordinator=127.0.0.1:$port" "--num_processes=$processes" "--process_id=$i")
+    fi
+    python -m medjax.main "$@" ${together[@]+"${together[@]}"} &
+    pids[i]=$!
+  done
+}
+
+# Waits until all have ended well, or one has not: `number` is its, `status` how it ended.
+wait_for_all() {
+  local i
+  status=0
+  while ((${#pids[@]})); do
+    for i in "${!pids[@]}"; do
+      if kill -0 "${pids[i]}" 2>/dev/null; then continue; fi
+      wait "${pids[i]}" 2>/dev/null
+      status=$? number=$i
+      unset "pids[i]"
+      if ((status)); then return; fi
+    done
+    sleep 0.2
+  done
+}
 
 for attempt in 1 2 3; do
-  python -m medjax.main "$@"
-  status=$?
+  start_all "$@"
+  wait_for_all
   case $status in
-    0 | 2 | 130) exit "$status" ;;
+    0 | 2 | 75 | 130)
+      wait
+      exit "$status"
+      ;;
   esac
-  echo "launch: died with status $status (attempt $attempt of 3)" >&2
+  if [[ -n $asked ]]; then
+    wait
+    exit "$asked"
+  fi
+  echo "launch: process $number of $processes was lost with status $status (attempt $attempt of 3)" >&2
+  pass_on KILL # none goes on without the others
+  wait 2>/dev/null
+  pids=()
 done
 exit "$status"

@@ -13,6 +13,8 @@ from ml_collections import ConfigDict
 
 from medjax import datasets, optim
 from medjax.errors import UserError
+from medjax.evaluation.settings import Settings
+from medjax.pipeline.augment import Augmentation
 from medjax.pipeline.balance import CLASS_WEIGHTS, SAMPLINGS
 from medjax.pipeline.partition import KINDS
 from medjax.terminal import log
@@ -23,10 +25,11 @@ _CHOICES = {
     "split.kind": KINDS,
     "data.fit": ("squash", "crop", "pad"),
     "data.on_bad_image": ("stop", "skip"),
-    "data.placement": ("auto", "device", "host"),
+    "data.placement": ("auto", "device", "sharded", "host"),
     "sampling": SAMPLINGS,
     "class_weights": CLASS_WEIGHTS,
     "dtype": ("float32", "bfloat16"),
+    "on_nan": ("stop", "skip"),
     "normalization": ("auto", "imagenet", "train"),
     "optimizer.name": optim.OPTIMIZERS,
     "schedule.name": optim.SCHEDULES,
@@ -57,6 +60,8 @@ _AT_LEAST = {
     "schedule.patience_epochs": 1,
     "early_stopping.patience_epochs": 0,
     "early_stopping.min_delta": 0,
+    "accumulate": 1,
+    "evaluation.views": 1,
     "phantom.image_size": 8,
     "phantom.max_epochs": 1,
 }
@@ -91,7 +96,19 @@ def check(config: ConfigDict) -> None:
     for field in ("schedule.decay_factor", "augment.crop"):
         _demand(config, field, lambda v: 0 < v <= 1, "in (0, 1]")
     _demand(config, "augment.shear", lambda v: 0 <= v < 90, "in [0, 90) degrees")
+    if config.evaluation.views > 1 and not Augmentation(**config.augment).changes_images:
+        raise UserError(
+            f"config.evaluation.views={config.evaluation.views} views of an image are all the same without "
+            "config.augment: set some of it, or one view."
+        )
+    steps = tuple(config.profile_steps)
+    if steps and not (len(steps) == 2 and 0 <= steps[0] <= steps[1]):
+        raise UserError(f"config.profile_steps={steps!r}: give () or (first, last), steps from 0.")
     _check_split(config)
+    try:
+        Settings.of(config.evaluation)
+    except UserError as error:
+        raise UserError(f"config.{error}") from error
     datasets.find_dataset(config.data.name)
     if config.split.file and not pathlib.Path(config.split.file).is_file():
         raise UserError(

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from medjax import optim, sharding, steps
-from medjax.inference import features
+from medjax.inference import features, heatmaps
 from medjax.inputs import FeatureInput, ImageInput, Input
 from medjax.models import create_model, freezing, weights
 from medjax.models.classifier import Classifier
@@ -47,9 +47,10 @@ class Experiment:
       examples: feed of what is trained on: the images, or the features made of them.
       train_step: (state, batch of `examples`) -> (state, sums).
       val_logits: (variables, batch of `examples`) -> logits of the route that is trained on, to validate an epoch.
-      logits: (variables, batch of `images`) -> logits of the whole model. Both kinds are those of the natural mixture
-        of classes, whatever mixture was trained on.
+      logits: (variables, batch of `images`) -> logits of the whole model, of `evaluation.views` views of each image.
+        Both kinds are those of the natural mixture of classes, whatever mixture was trained on.
       spikes: (variables, batch of `images`) -> see `steps.make_spike_step`; None where the network does not spike.
+      heatmaps: see `heatmaps.make_heatmap_step`.
       preprocessing: how an image becomes the model's input, as JSON.
       learning_rate: step -> learning rate, before `lr_scale`.
     """
@@ -64,6 +65,7 @@ class Experiment:
     val_logits: Callable[[Any, Batch], jax.Array]
     logits: Callable[[Any, Batch], jax.Array]
     spikes: Callable[[Any, Batch], jax.Array] | None
+    heatmaps: heatmaps.Step
     preprocessing: dict[str, Any]
     learning_rate: Callable[[int], Any]
 
@@ -77,7 +79,7 @@ def check(config: ConfigDict) -> None:
     freezing.trained_rule(model, config.trainable)
     if config.weights != "none":
         weights.find_weights(config.weights, config.model.name)
-    sharding.check_batch_size(config.batch_size, sharding.make_mesh())
+    sharding.check_batch_size(config.batch_size, config.accumulate, sharding.make_mesh())
 
 
 def build(config: ConfigDict, prepared: Prepared, workdir: pathlib.Path) -> Experiment:
@@ -99,14 +101,24 @@ def build(config: ConfigDict, prepared: Prepared, workdir: pathlib.Path) -> Expe
         make_feed, labels=table.labels, categories=categories.codes, placement=config.data.placement, mesh=mesh
     )
     images = feed(table.images)
-    whole = steps.make_predict_step(model, inputs, mesh, even.correction)
+    predictor = functools.partial(steps.make_predict_step, model, mesh=mesh, correction=even.correction)
+    whole, views = predictor(inputs), config.evaluation.views
     examples, route, val_logits = images, cast(Input, inputs), whole
     if config.trainable == "head":
         examples = feed(_features(config, workdir, table, parts, model, inputs, state, images, mesh))
         route = FeatureInput(inputs.dtype)
-        val_logits = steps.make_predict_step(model, route, mesh, even.correction)
-    train = steps.make_train_step(model, route, optimizer, config.label_smoothing, mesh, even.weights)
-    key = sharding.replicate(jax.random.key(config.seed), mesh)
+        val_logits = predictor(route)
+    train = steps.make_train_step(
+        model,
+        route,
+        optimizer,
+        config.label_smoothing,
+        mesh,
+        even.weights,
+        accumulate=config.accumulate,
+        on_nan=config.on_nan,
+    )
+    key = sharding.random_key(config.seed, mesh)
     _announce(config, prepared, state, mesh)
     return Experiment(
         prepared=prepared,
@@ -117,9 +129,10 @@ def build(config: ConfigDict, prepared: Prepared, workdir: pathlib.Path) -> Expe
         examples=examples,
         train_step=lambda state, batch: train(state, batch, key),
         val_logits=val_logits,
-        logits=whole,
+        logits=whole if views == 1 else predictor(inputs, views=views, seed=config.seed),
         spikes=steps.make_spike_step(model, inputs, mesh) if isinstance(model.head, SpikingHead) else None,
-        preprocessing=_preprocessing(config, inputs, categories, even),
+        heatmaps=heatmaps.make_heatmap_step(model, inputs, mesh),
+        preprocessing=_preprocessing(config, table, inputs, categories, even),
         learning_rate=schedule,
     )
 
@@ -129,16 +142,27 @@ def _balance(config: ConfigDict, table: ImageTable, train: np.ndarray) -> Balanc
     return balance(table.labels[train], len(table.class_names), **how)
 
 
-def _preprocessing(config: ConfigDict, inputs: ImageInput, categories: Categories, even: Balance) -> dict[str, Any]:
+def _preprocessing(
+    config: ConfigDict, table: ImageTable, inputs: ImageInput, categories: Categories, even: Balance
+) -> dict[str, Any]:
     return {
         "image_size": config.data.image_size,
         "channels": config.data.channels,
         "fit": config.data.fit,
+        "dtype": table.images.dtype.name,
         "mean": list(inputs.mean),
         "std": list(inputs.std),
         "input_columns": {name: list(values) for name, values in categories.values.items()},
         "prior_correction": even.to_json(),
+        "views": _views(config),
     }
+
+
+def _views(config: ConfigDict) -> dict[str, Any] | None:
+    """How the views of each image are made whose probabilities are averaged; None where it is the plain image."""
+    if config.evaluation.views == 1:
+        return None
+    return {"count": config.evaluation.views, "seed": config.seed, "augment": config.augment.to_dict()}
 
 
 def _make_inputs(config: ConfigDict, table: ImageTable, train: np.ndarray, categories: Categories) -> ImageInput:
@@ -179,7 +203,7 @@ def _make_optimizer(config: ConfigDict, per_epoch: int) -> tuple[optax.Schedule,
 def _features(config, workdir, table, parts, model, inputs, state, images, mesh) -> np.ndarray:
     return features.load_or_compute(
         workdir / "features.npy",
-        steps.make_feature_step(model, inputs, mesh),
+        steps.make_feature_step(model, inputs, mesh, config.seed),
         state.variables,
         images,
         len(table),

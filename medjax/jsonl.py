@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from medjax.errors import UserError
+from medjax.pipeline.storage import disk_errors, write_bytes
 
 
 def _plain(value: Any) -> Any:
@@ -30,12 +31,13 @@ def append_row(file: Path, row: Mapping[str, Any]) -> None:
 
     Raises:
         ValueError: "step" is missing or no integer.
+        UserError: the disk refuses.
     """
     plain = {key: _plain(value) for key, value in row.items()}
     if type(plain.get("step")) is not int:
         raise ValueError(f"a row of {file.name} needs an integer 'step'; got {plain.get('step')!r}")
     line = json.dumps(plain, allow_nan=False, ensure_ascii=False) + "\n"
-    with open(file, "ab") as out:
+    with disk_errors(file), open(file, "ab") as out:
         out.write(line.encode())
         out.flush()
         os.fsync(out.fileno())
@@ -55,7 +57,7 @@ def _complete_rows(file: Path) -> list[tuple[bytes, dict[str, Any]]]:
         try:
             row = json.loads(line)
             row["step"] + 0
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{file}, line {number} is not a JSON object with a 'step'; restore the file or delete that line"
             ) from error
@@ -77,10 +79,5 @@ def cut_rows(file: Path, after_step: int) -> int:
     kept = [line for line, row in _complete_rows(file) if row["step"] <= after_step]
     content = b"".join(line + b"\n" for line in kept)
     if file.exists() and file.read_bytes() != content:
-        partial = file.with_name(file.name + ".partial")
-        with open(partial, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(partial, file)
+        write_bytes(file, content)
     return len(kept)

@@ -8,13 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from medjax.evaluation.metrics import evaluate
+from medjax.baselines import write_baselines
+from medjax.evaluation.against_baselines import against_baselines
+from medjax.evaluation.fitted import Calibration
 from medjax.evaluation.predictions import Predictions, write_csv
 from medjax.evaluation.report import report_image_ids, write_report
+from medjax.evaluation.saved import calibration_entry, evaluate_split, one_image_a_group
+from medjax.evaluation.settings import Settings
 from medjax.experiment import Experiment
+from medjax.inference.heatmaps import heatmaps_for, lesion_hits
 from medjax.inference.predictions import collect, log_probabilities
 from medjax.inference.spikes import spike_statistics
-from medjax.pipeline.partition import ONE_PER_GROUP, one_per_group
+from medjax.pipeline.partition import ONE_PER_GROUP
 from medjax.pipeline.table import ImageTable
 from medjax.preparation import Prepared, thumbnails
 from medjax.run_folder import write_json
@@ -27,11 +32,13 @@ def judge(
     *,
     step: int,
     batch_size: int,
+    settings: Settings,
     images: bool,
 ) -> dict[str, Any]:
     """Predict every image of val, calib and test once, with the whole model, and write what follows from it.
 
-    Writes predictions_<split>.csv, preprocessing.json, evaluation.json and report.html. Where whole groups of copies
+    Writes predictions_<split>.csv, preprocessing.json, evaluation.json and report.html; where there is a calib split,
+    calibration.json too. That split is not judged: what is fitted on it would flatter it. Where whole groups of copies
     are judged, as in a publisher's test set, the figures of test are also given with one image a group.
 
     Args:
@@ -40,6 +47,7 @@ def judge(
       variables: of the best checkpoint.
       step: that checkpoint's.
       batch_size: images at a time.
+      settings: of the evaluation.
       images: show pictures in the report.
 
     Returns:
@@ -47,7 +55,12 @@ def judge(
     """
     prepared = experiment.prepared
     table = prepared.table
-    results = _judge_splits(experiment, workdir, variables, batch_size)
+    predicted = _predict(experiment, workdir, variables, batch_size)
+    without_image = _predict_by_prior(prepared, workdir)
+    calibration = Calibration.fit(predicted["calib"], settings) if "calib" in predicted else None
+    if calibration:
+        calibration.write(workdir, demo=table.synthetic)
+    write_baselines(workdir, table, prepared.splits)
     evaluation = {
         "demo": table.synthetic,
         "dataset": table.name,
@@ -57,54 +70,80 @@ def judge(
         "classes": list(table.class_names),
         "ordered": table.ordered,
         "skipped_images": [list(skipped) for skipped in table.skipped],
-        "splits": results,
-        "targets_without_image": _predict_by_prior(prepared, workdir),
+        "primary": settings.primary,
+        "views": (experiment.preprocessing["views"] or {"count": 1})["count"],
+        "calibration": calibration_entry(calibration),
+        "splits": _judge_splits(predicted, without_image, prepared, calibration, settings),
+        "baselines": against_baselines(workdir, settings.primary, ordered=table.ordered),
+        "targets_without_image": {split: len(table) for split, table in without_image.items()},
     }
     if experiment.spikes:
         spikes = functools.partial(experiment.spikes, variables)
         evaluation["spiking"] = spike_statistics(
             spikes, experiment.images, prepared.splits["test"], batch_size, table.class_names
         )
+    maps = (experiment.heatmaps, variables, experiment.images, table, predicted["test"])
+    hits = lesion_hits(*maps, batch_size)
+    if hits:
+        evaluation["saliency"] = hits
     write_json(workdir / "preprocessing.json", experiment.preprocessing)
     write_json(workdir / "evaluation.json", evaluation)
-    write_report(workdir, thumbnails(table, report_image_ids(workdir)) if images else {})
+    shown = report_image_ids(workdir) if images else []
+    write_report(workdir, thumbnails(table, shown), heatmaps_for(*maps, shown, batch_size))
     return evaluation
 
 
-def _judge_splits(experiment: Experiment, workdir: pathlib.Path, variables: Any, batch_size: int) -> dict[str, Any]:
-    """Write predictions_<split>.csv of every split but train, and return the figures of val and test."""
-    prepared, results = experiment.prepared, {}
+def _judge_splits(
+    predicted: dict[str, Predictions],
+    without_image: dict[str, Predictions],
+    prepared: Prepared,
+    calibration: Calibration | None,
+    settings: Settings,
+) -> dict[str, Any]:
+    """Return the figures of every predicted split but calib, and of test with one image a group where asked."""
+    judged = {split: predictions for split, predictions in predicted.items() if split != "calib"}
+    if prepared.copies_in_test:
+        judged[ONE_PER_GROUP] = one_image_a_group(predicted["test"])
+    return {
+        split: evaluate_split(
+            split,
+            predictions,
+            calibration.apply(predictions) if calibration else None,
+            ordered=prepared.table.ordered,
+            settings=settings,
+            without_image=without_image.get(split),
+        )
+        for split, predictions in judged.items()
+    }
+
+
+def _predict(experiment: Experiment, workdir: pathlib.Path, variables: Any, batch_size: int) -> dict[str, Predictions]:
+    """Predict every split but train, and write predictions_<split>.csv."""
     predict = functools.partial(experiment.logits, variables)
-    for split, indices in prepared.splits.items():
+    predicted = {}
+    for split, indices in experiment.prepared.splits.items():
         if split == "train":
             continue
         logits = collect(predict, experiment.images, indices, batch_size, f"predicting {split}")
-        predictions = to_predictions(prepared.table, indices, logits)
-        write_csv(workdir / f"predictions_{split}.csv", predictions)
-        if split != "calib":
-            results[split] = evaluate(predictions, ordered=prepared.table.ordered)
-        if split == "test" and prepared.copies_in_test:
-            alone = one_per_group(indices, prepared.table.group_ids)
-            kept = logits[np.searchsorted(indices, alone)]
-            predictions = to_predictions(prepared.table, alone, kept)
-            results[ONE_PER_GROUP] = evaluate(predictions, ordered=prepared.table.ordered)
-    return results
+        predicted[split] = to_predictions(experiment.prepared.table, indices, logits)
+        write_csv(workdir / f"predictions_{split}.csv", predicted[split])
+    return predicted
 
 
-def _predict_by_prior(prepared: Prepared, workdir: pathlib.Path) -> dict[str, int]:
+def _predict_by_prior(prepared: Prepared, workdir: pathlib.Path) -> dict[str, Predictions]:
     """Give what has no picture the training split's class frequencies, in predictions_<split>_without_image.csv.
 
     Returns:
-      How many there are, by split; splits without any are not named.
+      The tables by split; splits that lack nothing are not named.
     """
     table = prepared.table
     counts = np.bincount(table.labels[prepared.splits["train"]], minlength=len(table.class_names))
-    numbers = {}
+    tables = {}
     for split, rows in prepared.without_image.items():
         if split == "train" or not rows:
             continue
         columns = {name: [str(row["columns"][name]) for row in rows] for name in rows[0]["columns"]}
-        predictions = Predictions(
+        tables[split] = Predictions(
             image_ids=[row["image_id"] for row in rows],
             group_ids=[row["group_id"] for row in rows],
             labels=np.array([row["label"] for row in rows]),
@@ -112,9 +151,8 @@ def _predict_by_prior(prepared: Prepared, workdir: pathlib.Path) -> dict[str, in
             class_names=table.class_names,
             columns={name: values for name, values in columns.items() if not name.startswith("source_")},
         )
-        write_csv(workdir / f"predictions_{split}_without_image.csv", predictions)
-        numbers[split] = len(rows)
-    return numbers
+        write_csv(workdir / f"predictions_{split}_without_image.csv", tables[split])
+    return tables
 
 
 def to_predictions(table: ImageTable, indices: np.ndarray, logits: np.ndarray) -> Predictions:
@@ -125,9 +163,5 @@ def to_predictions(table: ImageTable, indices: np.ndarray, logits: np.ndarray) -
         labels=table.labels[indices],
         probabilities=np.exp(log_probabilities(logits)),
         class_names=table.class_names,
-        columns={
-            name: [str(v) for v in values[indices]]
-            for name, values in table.columns.items()
-            if not name.startswith("source_")
-        },
+        columns={name: [str(v) for v in values[indices]] for name, values in table.kept_columns.items()},
     )

@@ -12,8 +12,12 @@ def main(_: Sequence[str]) -> None:
     """Check the config before anything heavy is imported, then run the experiment, or all of its folds."""
     config, workdir, images = command_line.read_run()
     memory.keep_freed_memory()
+    command_line.join_processes()
 
     # jax takes seconds to import; a typo should not
+    from medjax.compilation import keep_compiled
+
+    keep_compiled()
     if config.folds and config.fold < 0:
         from medjax.cross_validation import cross_validate
 

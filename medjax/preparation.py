@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from medjax.errors import UserError
 from medjax.evaluation.audit_page import audit_page, page_image_ids
+from medjax.evaluation.settings import Settings
 from medjax.pipeline import cache, split_file
 from medjax.pipeline.audit import audit
 from medjax.pipeline.duplicate_file import duplicates_of
@@ -59,11 +60,12 @@ def prepare(config: ConfigDict, workdir: pathlib.Path, *, images: bool = True) -
       UserError: the data or the split is wrong.
     """
     table = load_table(config)
+    Settings.of(config.evaluation).check(table.class_names, table.kept_columns, ordered=table.ordered)
     found = duplicates_of(table) if config.split.near_copies else None
     grouped = dataclasses.replace(table, group_ids=groups(table, found)) if found else table
     splits = _load_splits(config, workdir, table, grouped)
-    report = audit(table, splits, found=found or _no_duplicates(table), fractions=_fractions(config))
-    unit = _unit(config, table)
+    report = audit(table, splits, found=found or no_duplicates(table), fractions=_fractions(config))
+    unit = unit_of_split(table, config.split.kind, config.split.near_copies)
     report["unit_of_split"] = unit
     write_json(workdir / "audit.json", report)
     shown = thumbnails(table, page_image_ids(report)) if images else None
@@ -104,7 +106,7 @@ def load_table(config: ConfigDict) -> ImageTable:
     )
 
 
-def _no_duplicates(table: ImageTable) -> Duplicates:
+def no_duplicates(table: ImageTable) -> Duplicates:
     """What a table holds whose copies were not looked for."""
     rows, none = np.arange(len(table)), np.array([], dtype=np.int64)
     return Duplicates(rows, none, none, none.astype(np.float32), none.astype(np.int8), groups=rows)
@@ -163,7 +165,7 @@ def _without_image(
     return found
 
 
-def _unit(config: ConfigDict, table: ImageTable) -> str:
+def unit_of_split(table: ImageTable, kind: str, near_copies: bool) -> str:
     """Say what no split tears apart; the publisher's own split promises nothing."""
     known = int((table.group_ids != "").sum())
     if known == len(table):
@@ -171,14 +173,14 @@ def _unit(config: ConfigDict, table: ImageTable) -> str:
     elif known:
         unit = f"patient or study where known ({known:,} of {len(table):,} images)"
     else:
-        unit = "near-copy group" if config.split.near_copies else "image"
-    if known and config.split.near_copies:
+        unit = "near-copy group" if near_copies else "image"
+    if known and near_copies:
         unit += ", joined with near copies"
     if not known:
         unit += " (patient overlap unknown)"
-    if config.split.kind == "official":
+    if kind == "official":
         unit = f"the publisher's split, its leaks kept; unit of what was drawn from it: {unit}"
-    if config.split.kind == "official_dedup":
+    if kind == "official_dedup":
         unit += "; test set: the publisher's"
     caution = table.notes.get("results")  # what a reader must know before any figure
     return f"{unit}. Results: {caution}" if caution else unit

@@ -33,18 +33,20 @@ def main(_: Sequence[str]) -> None:
     from medjax.evaluation.audit_summary import audit_summary
     from medjax.preparation import each_fold, prepare
     from medjax.run_folder import open_run
+    from medjax.run_lock import held
 
     terminal.mark_demo(config.data.name == "phantom")
-    open_run(workdir, configuration.settings(config))
-    for one, folder in each_fold(config, workdir):
-        if one is not config:
-            print(f"fold {one.fold + 1} of {config.folds}")
-            open_run(folder, configuration.settings(one))
-        prepared = prepare(one, folder, images=images)
-        print(audit_summary(prepared.audit))
-        print(f"audit: {folder / 'audit.html'}")
-        if _PREVIEW.value:
-            print(f"preview: {_write_preview(one, prepared, folder)}")
+    with held(workdir):
+        open_run(workdir, configuration.settings(config))
+        for one, folder in each_fold(config, workdir):
+            if one is not config:
+                print(f"fold {one.fold + 1} of {config.folds}")
+                open_run(folder, configuration.settings(one))
+            prepared = prepare(one, folder, images=images)
+            print(audit_summary(prepared.audit))
+            print(f"audit: {folder / 'audit.html'}")
+            if _PREVIEW.value:
+                print(f"preview: {_write_preview(one, prepared, folder)}")
 
 
 def _write_preview(config: ConfigDict, prepared: Prepared, workdir: pathlib.Path) -> pathlib.Path:

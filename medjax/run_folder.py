@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
-import json
 import os
 import pathlib
 import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 
 from medjax import config as configuration
+from medjax import processes
 from medjax.errors import UserError
-from medjax.pipeline.storage import write_text
+from medjax.json_file import read_json, write_json
+from medjax.run_lock import held
 from medjax.terminal import log
 
 _PATHS = (
@@ -27,7 +29,15 @@ _PATHS = (
     "config.split.file",
     "config.weights",
     "config.data.options.root",
+    "data",
+    "training-data",
+    "runs",
+    "predictions",
+    "output",
+    "cache",
 )
+# Of what a run's folder holds. 2: checkpoints have hashes, and count the updates that were skipped.
+FORMAT = 2
 _PACKAGES = ("medjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scikit-learn")
 
 
@@ -42,10 +52,11 @@ def open_run(workdir: pathlib.Path, settings: dict[str, Any]) -> None:
       settings: the resolved config and "demo", as JSON.
 
     Raises:
-      UserError: the folder holds a run of another config, or cannot be written.
+      UserError: the folder holds a run of another config or of another version's format, or cannot be written.
     """
     file = workdir / "config.json"
     if file.exists():
+        check_format(workdir, oldest=FORMAT)
         _check_same(read_json(file), settings, workdir)
         _warn_of_changes(read_json(workdir / "environment.json"), environment())
         return
@@ -59,9 +70,40 @@ def open_run(workdir: pathlib.Path, settings: dict[str, Any]) -> None:
         ) from error
 
 
+@contextlib.contextmanager
+def entered(workdir: pathlib.Path, settings: dict[str, Any]) -> Iterator[pathlib.Path]:
+    """Keep others out of the run, open it, and yield the folder this process writes to: a scratch one where it follows.
+
+    Raises:
+      UserError: another process works on the run; or see `open_run`.
+    """
+    with contextlib.ExitStack() as stack:
+        if processes.leads():
+            stack.enter_context(held(workdir))
+            open_run(workdir, settings)
+        processes.wait_for_all("the run's folder")
+        yield processes.own_folder(workdir)
+
+
+def check_format(workdir: pathlib.Path, *, oldest: int = 1) -> None:
+    """Refuse a run's folder that this version cannot read, or, with oldest=FORMAT, cannot go on with.
+
+    Raises:
+      UserError: says which version can.
+    """
+    written = read_json(workdir / "environment.json")
+    found, version = written.get("format", 1), written.get("packages", {}).get("medjax")
+    if not isinstance(found, int) or not oldest <= found <= FORMAT:
+        raise UserError(
+            f"{workdir} was written by another version, medjax {version}, in format {found!r}; this one, "
+            f"{_version('medjax')}, takes {oldest} to {FORMAT}: use that version, or another --workdir."
+        )
+
+
 def environment() -> dict[str, Any]:
     """Versions, devices, cores, git revision and command: what a run's bits depend on."""
     return {
+        "format": FORMAT,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: _version(name) for name in _PACKAGES},
@@ -93,24 +135,6 @@ def without_paths(arguments: Sequence[str]) -> list[str]:
 def _leads_away(path: str) -> bool:
     """Return whether a path tells of folders outside the one that the command was given in."""
     return pathlib.Path(path).is_absolute() or path.startswith(("..", "~"))
-
-
-def write_json(file: pathlib.Path, content: Any) -> None:
-    """Write a JSON file that is either whole or not there; NaN is refused."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(file, text + "\n")
-
-
-def read_json(file: pathlib.Path) -> Any:
-    """Read a JSON file of the run.
-
-    Raises:
-      UserError: it is missing or damaged.
-    """
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read ({error}): use another --workdir, or delete this one.") from error
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: pathlib.Path) -> None:

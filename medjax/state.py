@@ -25,6 +25,7 @@ class TrainState(flax.struct.PyTreeNode):
       batch_stats: running statistics of the batch norms.
       opt_state: of the optimizer, for `params` only.
       lr_scale: float32 [], what reduce-on-plateau has made of 1.
+      skipped: int32 [], updates left out because the loss or the gradient was not finite.
     """
 
     step: jax.Array
@@ -33,6 +34,7 @@ class TrainState(flax.struct.PyTreeNode):
     batch_stats: Params
     opt_state: optax.OptState
     lr_scale: jax.Array
+    skipped: jax.Array
 
     @property
     def variables(self) -> dict[str, Params]:
@@ -58,6 +60,7 @@ def create_state(
         batch_stats=variables.get("batch_stats", {}),
         opt_state=optimizer.init(params),
         lr_scale=jnp.ones((), jnp.float32),
+        skipped=jnp.zeros((), jnp.int32),
     )
 
 

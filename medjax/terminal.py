@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import logging
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags
 from tqdm import tqdm
 
-from medjax.errors import UserError
+from medjax import preemption
+from medjax.errors import UserError, printable
 
 log = logging.getLogger("medjax")
 
@@ -19,12 +22,12 @@ class _AboveTheBar(logging.Handler):
     """Writes log lines without tearing a progress bar that is on the screen."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        tqdm.write("\n".join(map(printable, self.format(record).split("\n"))), file=sys.stderr)
 
 
 def set_up_log() -> None:
-    """Send medjax's own log lines to the terminal, and of the libraries' only the errors."""
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    """Send medjax's own log lines to the terminal; libraries raise what they log as an error, so theirs are dropped."""
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
     if not log.handlers:
         log.addHandler(_AboveTheBar())
         log.propagate = False
@@ -51,33 +54,45 @@ def progress_bar(total: int, initial: int, description: str, unit: str) -> tqdm:
     )
 
 
-def run(main: Callable[[Sequence[str]], None]) -> None:
+def run(main: Callable[[Sequence[str]], None], *, paths: bool = False) -> None:
     """Run an entry point: parse the flags, call `main`, and turn a mistake of the user into one line.
 
-    Exits with status 0, 2 (a mistake of the user) or 130 (Ctrl-C).
+    Exits with status 0, 2 (a mistake of the user), 75 (SIGTERM: start the same command again) or 130 (Ctrl-C).
+
+    Args:
+      main: is given the program's name and, with `paths`, what is no option.
+      paths: whether there may be such.
     """
     set_up_log()
     try:
-        main(_parse(sys.argv))
+        with preemption.terminable():
+            main(_parse(sys.argv, paths))
     except UserError as error:
         sys.exit(_complain(str(error)))
-    except KeyboardInterrupt:
-        _complain("stopped by Ctrl-C; the same command goes on where this one stopped.")
-        sys.exit(130)
+    except (preemption.Stopped, KeyboardInterrupt) as end:
+        stopped = end if isinstance(end, preemption.Stopped) else preemption.Stopped(signal.SIGINT)
+        _complain(str(stopped))
+        sys.exit(stopped.status)
 
 
-def _parse(argv: Sequence[str]) -> Sequence[str]:
-    """Parse the flags; ml_collections raises many kinds of exception for a bad one."""
+def _parse(argv: Sequence[str], paths: bool) -> Sequence[str]:
     app.define_help_flags()
-    try:
+    with option_errors():
         rest = flags.FLAGS(argv)
+    if rest[1:] and not paths:
+        raise UserError(f"{rest[1]!r} is not understood: options are written --name=value.")
+    return rest
+
+
+@contextlib.contextmanager
+def option_errors() -> Iterator[None]:
+    """Turn the many kinds of exception that ml_collections raises for a bad option into a UserError."""
+    try:
+        yield
     except (AttributeError, KeyError) as error:
         raise UserError(_one_line(f"there is no such field: {_unquoted(str(error.args[0]))}")) from error
     except (flags.Error, TypeError, ValueError, OSError) as error:
         raise UserError(_one_line(f"an option does not fit: {error}")) from error
-    if rest[1:]:
-        raise UserError(f"{rest[1]!r} is not understood: options are written --name=value.")
-    return rest
 
 
 def _unquoted(message: str) -> str:

@@ -15,6 +15,14 @@ def key_for_pseudonyms(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("MEDJAX_KEY", str(tmp_path_factory.getbasetemp() / "key"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Nor their downloads and compiled programs; runs that tests start share theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDJAX_CACHE", str(tmp_path_factory.mktemp("medjax-cache")))
+        yield
+
+
 def pytest_collection_modifyitems(items):
     """Skip what reads real images where there are none."""
     if "MEDJAX_TEST_DATA" not in os.environ:
@@ -25,14 +33,21 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def run_tiny(tmp_path_factory):
-    """run_tiny(workdir, field__name=value, …) -> what evaluation.json holds. The decoded images are shared."""
+    """run_tiny(workdir, field__name=value, …) -> what evaluation.json holds. The decoded images are shared.
+
+    Drawing takes a third of such a run, so there is no report and no figure unless `drawn` is given.
+    """
     cache = str(tmp_path_factory.mktemp("cache"))
 
-    def run(workdir, **changes):
+    def run(workdir, drawn=False, **changes):
         config = tiny.get_config()
         config.data.cache = cache
         config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
-        return train_and_evaluate(configuration.resolve(config), workdir)
+        with pytest.MonkeyPatch.context() as patch:
+            if not drawn:
+                patch.setattr("medjax.judge.write_report", lambda *_: None)
+                patch.setattr("medjax.train.write_figures", lambda *_: None)
+            return train_and_evaluate(configuration.resolve(config), workdir)
 
     return run
 
@@ -41,4 +56,4 @@ def run_tiny(tmp_path_factory):
 def finished(run_tiny, tmp_path_factory):
     """Folder and evaluation of a run of the tiny config as it is; not to be changed."""
     workdir = tmp_path_factory.mktemp("run")
-    return workdir, run_tiny(workdir)
+    return workdir, run_tiny(workdir, drawn=True)

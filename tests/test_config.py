@@ -54,6 +54,14 @@ def change(config, field, value):
         ("augment.cutout", 1.0),
         ("augment.mixup", -1.0),
         ("augment.cutmix", -1.0),
+        ("accumulate", 0),
+        ("on_nan", "ignore"),
+        ("evaluation.primary", "auc"),
+        ("evaluation.coverage", 1.0),
+        ("evaluation.views", 0),
+        ("profile_steps", (3,)),
+        ("profile_steps", (5, 4)),
+        ("profile_steps", (-1, 4)),
     ],
 )
 def test_an_impossible_value_is_one_line_that_names_field_and_value(config, field, value):
@@ -67,6 +75,15 @@ def test_an_impossible_value_is_one_line_that_names_field_and_value(config, fiel
 def test_fractions_must_leave_something_to_train_on(config):
     config.split.val, config.split.test = 0.5, 0.5
     with pytest.raises(UserError, match="below 1"):
+        configuration.check(config)
+
+
+def test_views_of_an_image_need_an_augmentation(config):
+    config.evaluation.views = 4
+    configuration.check(config)
+    config.augment = resnet50_brain.no_augmentation()
+    config.augment.mixup = 0.2  # blends images; a view is of one
+    with pytest.raises(UserError, match=re.escape("config.evaluation.views=4 views of an image are all the same")):
         configuration.check(config)
 
 

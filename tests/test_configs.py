@@ -15,6 +15,7 @@ from PIL import Image
 from medjax import config as configuration
 from medjax import datasets, experiment, preparation
 from medjax.pipeline.augment import Augmentation
+from medjax.pipeline.partition import OFFICIAL_COLUMN
 from medjax.pipeline.table import ImageTable
 
 NAMES = sorted(path.stem for path in pathlib.Path("configs").glob("*.py"))
@@ -39,12 +40,13 @@ def test_it_builds_and_takes_a_step(name, tmp_path, monkeypatch):
     configuration.check(config)
     size = SMALL.get(name, 32)
     images = np.random.default_rng(0).integers(0, 256, (30, size, size, config.data.channels), np.uint8)
+    official = {} if config.split.kind == "clean" else {OFFICIAL_COLUMN: np.array(["train"] * 21 + ["test"] * 9)}
     table = ImageTable(
         images=images,
         labels=np.arange(30, dtype=np.int32) % 3,
         image_ids=np.array([f"image{i}" for i in range(30)]),
         group_ids=np.array([""] * 30),
-        columns={name: np.array(["x", "y"] * 15) for name in config.data.input_columns},
+        columns={name: np.array(["x", "y"] * 15) for name in config.data.input_columns} | official,
         class_names=("a", "b", "c"),
         fingerprint="f",
         content_hash="h",

@@ -39,6 +39,13 @@ def test_the_pooled_count_is_the_sum_of_the_folds(folded):
     assert evaluation["splits"]["test, all folds"]["correct"] == sum(fold["correct"] for fold in evaluation["folds"])
 
 
+def test_the_baselines_of_the_folds_are_pooled_and_compared_with(folded):
+    workdir, evaluation = folded
+    judged = [row["image_id"] for row in rows(workdir / "predictions_test.csv")]
+    assert [row["image_id"] for row in rows(workdir / "baselines" / "thumbnails.csv")] == judged
+    assert evaluation["baselines"]["class_prior"]["difference"]["images"] == len(judged)
+
+
 def test_the_report_and_the_folds_folders_are_there(folded):
     workdir, _ = folded
     assert "test, all folds" in (workdir / "report.html").read_text()

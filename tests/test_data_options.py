@@ -149,6 +149,6 @@ def test_a_publishers_test_set_is_also_judged_with_one_image_a_group(run_tiny, t
         return dataclasses.replace(table, images=images, labels=labels, columns={"official_split": official})
 
     change_table(monkeypatch, published)
-    splits = run_tiny(tmp_path, split__kind="official_dedup", **ONE_EPOCH)["splits"]
+    splits = run_tiny(tmp_path, drawn=True, split__kind="official_dedup", **ONE_EPOCH)["splits"]
     assert (splits["test"]["images"], splits["test, one image a group"]["images"]) == (301, 300)
     assert "one image a group" in (tmp_path / "report.html").read_text()

@@ -73,8 +73,9 @@ def test_cut_is_atomic(tmp_path, monkeypatch):
     assert file.read_text() == '{"step": 1}\n{"step": 2}\n'
 
 
-def test_damage_inside_names_file_and_line(tmp_path):
+@pytest.mark.parametrize("line", ["nonsense", "[]", '{"step": null}', '{"step": ' + "[" * 100_000])
+def test_damage_inside_names_file_and_line(tmp_path, line):
     file = tmp_path / "m.jsonl"
-    file.write_text('{"step": 1}\nnonsense\n{"step": 3}\n')
+    file.write_text(f'{{"step": 1}}\n{line}\n{{"step": 3}}\n')
     with pytest.raises(UserError, match=r"m\.jsonl, line 2"):
         read_rows(file)

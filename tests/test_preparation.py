@@ -8,6 +8,7 @@ import pytest
 
 from medjax import config as configuration
 from medjax import preparation
+from medjax.errors import UserError
 from tests.configs import tiny
 
 
@@ -111,3 +112,18 @@ def test_the_pages_of_a_run_without_pictures_hold_none(table, monkeypatch, tmp_p
     assert "<img" in (tmp_path / "audit.html").read_text()
     preparation.prepare(config, tmp_path, images=False)
     assert "<img" not in (tmp_path / "audit.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("prevalence", (0.25, 0.25, 0.5), "2 classes need a share each, in this order: a, b"),
+        ("subgroups", ("site",), "no column 'site'; columns of the images: official_split"),
+    ],
+)
+def test_settings_that_do_not_fit_the_images_are_refused_before_anything_is_written(
+    prepare, tmp_path, field, value, message
+):
+    with pytest.raises(UserError, match=message):
+        prepare(**{f"evaluation__{field}": value})
+    assert not list(tmp_path.glob("*.json"))

@@ -1,6 +1,7 @@
-"""Kill -9 a run at a chosen moment, start it again: its results are those of a run that was left alone."""
+"""Kill or stop a run, start it again: its results are those of a run that was left alone."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -8,10 +9,11 @@ import time
 
 import pytest
 
+MOST_CHECKPOINTS = 3
 KEPT = ("metrics.jsonl", "predictions_val.csv", "predictions_test.csv", "evaluation.json")
 
 
-def start(workdir, cache):
+def start(workdir, cache, *options, every_minutes="1e-9"):
     # A save after every step, so that every moment of the run is also one of saving.
     return subprocess.Popen(
         [
@@ -21,7 +23,8 @@ def start(workdir, cache):
             "--config=tests/configs/tiny.py",
             f"--workdir={workdir}",
             f"--config.data.cache={cache}",
-            "--config.checkpoint.every_minutes=1e-9",
+            f"--config.checkpoint.every_minutes={every_minutes}",
+            *options,
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -31,7 +34,7 @@ def start(workdir, cache):
 
 
 def finish(process):
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
     return errors
 
@@ -56,6 +59,12 @@ def while_saving(workdir):
     return under_way and max(steps(workdir), default=0) >= 3
 
 
+def assert_same(workdir, reference):
+    for name in KEPT:
+        assert (workdir / name).read_bytes() == (reference / name).read_bytes(), name
+    assert len(steps(workdir)) <= MOST_CHECKPOINTS
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     cache, workdir = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("run")
@@ -67,7 +76,7 @@ def uninterrupted(tmp_path_factory):
 def test_a_killed_run_ends_as_if_nothing_had_happened(moment, uninterrupted, tmp_path):
     reference, cache = uninterrupted
     process = start(tmp_path, cache)
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 900
     while not moment(tmp_path) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.0005)
     assert process.poll() is None, "the run ended before it could be killed"
@@ -75,5 +84,41 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(moment, uninterrupted, tmp
     process.communicate()
     assert not (tmp_path / "evaluation.json").exists()
     assert "going on from step" in finish(start(tmp_path, cache))
-    for name in KEPT:
-        assert (tmp_path / name).read_bytes() == (reference / name).read_bytes(), name
+    assert_same(tmp_path, reference)
+
+
+def kill_at_random(workdir, cache, chance, options):
+    """Start the run and kill it: somewhere in its start, or a moment after a few more steps were saved."""
+    process, begun = start(workdir, cache, *options), max(steps(workdir), default=0)
+    more, delay = chance.randrange(5), chance.uniform(0, 0.05)
+    if more == 0:
+        time.sleep(chance.uniform(0, 20))
+    deadline = time.monotonic() + 900
+    while more and max(steps(workdir), default=0) < begun + more and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.0005)
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
+
+
+def test_a_run_killed_three_times_at_random_moments_ends_as_if_nothing_had_happened(uninterrupted, tmp_path):
+    reference, cache = uninterrupted
+    chance = random.Random(1)
+    for _ in range(3):
+        kill_at_random(tmp_path, cache, chance, ())
+    finish(start(tmp_path, cache))
+    assert_same(tmp_path, reference)
+
+
+@pytest.mark.nightly
+def test_a_run_killed_twenty_times_at_random_moments_ends_as_if_nothing_had_happened(uninterrupted, tmp_path):
+    _, cache = uninterrupted
+    options = ["--config.batch_size=16"]  # 117 steps, so that there is something left to kill
+    finish(start(tmp_path / "reference", cache, *options))
+    chance = random.Random(2)
+    for _ in range(20):
+        kill_at_random(tmp_path / "killed", cache, chance, options)
+    finish(start(tmp_path / "killed", cache, *options))
+    assert_same(tmp_path / "killed", tmp_path / "reference")

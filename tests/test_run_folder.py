@@ -43,9 +43,10 @@ def test_an_unwritable_place_is_one_clear_error(tmp_path):
         run_folder.open_run(tmp_path / "file" / "run", {})
 
 
-def test_a_damaged_config_is_named(tmp_path):
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "\ud800"])
+def test_a_damaged_config_is_named(tmp_path, text):
     run_folder.open_run(tmp_path, {})
-    (tmp_path / "config.json").write_text("{")
+    (tmp_path / "config.json").write_text(text, errors="surrogatepass")
     with pytest.raises(UserError, match=r"config\.json"):
         run_folder.open_run(tmp_path, {})
 
@@ -74,3 +75,21 @@ ENVIRONMENT = run_folder.environment()
 )
 def test_a_command_is_kept_without_its_paths(typed, kept):
     assert run_folder.without_paths(typed.split()) == kept.split()
+
+
+@pytest.mark.parametrize(("written", "told"), [(run_folder.FORMAT + 1, "medjax 9.9"), (1, "medjax 9.9"), ("x", "'x'")])
+def test_a_folder_of_another_version_is_refused(tmp_path, written, told):
+    run_folder.open_run(tmp_path, {})
+    other = {**ENVIRONMENT, "format": written, "packages": {"medjax": "9.9"}}
+    run_folder.write_json(tmp_path / "environment.json", other)
+    with pytest.raises(UserError, match=r"another version.*in format.*use that version") as error:
+        run_folder.open_run(tmp_path, {})
+    assert told in str(error.value)
+
+
+def test_a_folder_from_before_formats_were_numbered_can_be_read_but_not_gone_on_with(tmp_path):
+    run_folder.open_run(tmp_path, {})
+    run_folder.write_json(tmp_path / "environment.json", {k: v for k, v in ENVIRONMENT.items() if k != "format"})
+    run_folder.check_format(tmp_path)
+    with pytest.raises(UserError, match="in format 1"):
+        run_folder.open_run(tmp_path, {})

@@ -13,11 +13,11 @@ class _Mesh:
 @pytest.mark.parametrize(("batch_size", "advice"), [(12, "8 or 16"), (3, "use 8")])
 def test_an_indivisible_batch_names_the_nearest_that_work(batch_size, advice):
     with pytest.raises(UserError, match=advice):
-        sharding.check_batch_size(batch_size, _Mesh())
+        sharding.check_batch_size(batch_size, 1, _Mesh())
 
 
 def test_a_divisible_batch_passes():
-    sharding.check_batch_size(16, _Mesh())
+    sharding.check_batch_size(16, 1, _Mesh())
 
 
 def test_replicated_arrays_lie_on_every_device():

@@ -1,10 +1,13 @@
+import io
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from medjax.jsonl import read_rows
-from medjax.writers import Writers
+from medjax.writers import Writers, write_figures
 
 
 def tensorboard(folder):
@@ -86,3 +89,20 @@ def test_closed_also_when_the_run_fails(tmp_path):
     with pytest.raises(ZeroDivisionError):
         failing_run()
     assert tensorboard(tmp_path).Tags()["scalars"] == ["loss"]
+
+
+def test_figures_are_in_tensorboard_pixel_for_pixel(tmp_path):
+    (tmp_path / "figures").mkdir()
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5
+    Image.fromarray(pixels).save(tmp_path / "figures/roc.png")
+    (tmp_path / "figures/roc.csv").write_text("class")
+    write_figures(tmp_path, 30)
+    events = EventAccumulator(str(tmp_path), size_guidance={"images": 0}).Reload()
+    (event,) = events.Images("figures/roc")
+    assert event.step == 30
+    assert (np.asarray(Image.open(io.BytesIO(event.encoded_image_string)).convert("RGB")) == pixels).all()
+
+
+def test_a_run_without_figures_writes_none(tmp_path):
+    write_figures(tmp_path, 30)
+    assert tensorboard(tmp_path).Tags()["images"] == []

@@ -48,12 +48,16 @@ def parse_python(data: bytes) -> tuple[np.ndarray, np.ndarray]:
     if type(state) is not tuple or len(state) != 5 or type(state[2]) is not Call or type(state[4]) is not str:
         raise ValueError("its data is not an array of numpy")
     _, shape, dtype, fortran, values = state
-    if shape != (len(labels), _PIXELS) or dtype.arguments[:1] != ("u1",) or fortran or not labels:
+    if shape != (len(labels), _PIXELS) or not _is_uint8(dtype) or fortran or not labels:
         raise ValueError(f"its data is not uint8 of {len(labels)} × {_PIXELS}")
     if len(values) != len(labels) * _PIXELS:
         raise ValueError(f"its data has {len(values)} bytes, not {len(labels)} × {_PIXELS}")
     pixels = np.frombuffer(values.encode("latin-1"), np.uint8).reshape(-1, _PIXELS)
     return _checked(np.array(labels, np.uint8), pixels)
+
+
+def _is_uint8(dtype: Call) -> bool:
+    return type(dtype.arguments) is tuple and dtype.arguments[:1] == ("u1",)
 
 
 def _checked(labels: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

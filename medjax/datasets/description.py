@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 
 from medjax.datasets.source import Source
 from medjax.errors import UserError
+
+Item = TypeVar("Item")
 
 
 class Example(NamedTuple):
@@ -42,6 +46,26 @@ class Split(NamedTuple):
     examples: Iterable[Example]
 
 
+def by_split(
+    items: Iterable[Item], split_of: Callable[[Item], str], examples: Callable[[list[Item]], Iterable[Example]]
+) -> dict[str, Split]:
+    """Gather what lies in each of "train", "val" and "test"; a split without anything is not named.
+
+    Args:
+      items: one an example.
+      split_of: its split.
+      examples: those of the items of one split.
+    """
+    held: dict[str, list[Item]] = {"train": [], "val": [], "test": []}
+    for item in items:
+        held[split_of(item)].append(item)
+    return {split: Split(len(some), examples(some)) for split, some in held.items() if some}
+
+
+def _unconfigured(_: Source | None) -> Mapping[str, Split]:
+    raise TypeError("this dataset is known only with a source; see Dataset.configured")
+
+
 @dataclasses.dataclass(frozen=True)
 class Dataset:
     """A dataset: its facts, and a function that reads it.
@@ -61,6 +85,7 @@ class Dataset:
       own: the user's own files; they have no publisher, and nothing is searched for or stands in for them.
       stand_in: the synthetic dataset a DEMO trains on where this one is not on disk, "" where none looks like it.
       manifests: suffixes of a file that may be given for the folder it lies in, such as ".csv".
+      lesion_mask: of a synthetic dataset, image_id -> bool [h, w], where in the picture its lesion is.
     """
 
     name: str
@@ -70,7 +95,7 @@ class Dataset:
     homepage: str
     license: str
     citation: str
-    splits: Callable[[Source | None], Mapping[str, Split]]
+    splits: Callable[[Source | None], Mapping[str, Split]] = _unconfigured
     kaggle: str = ""
     synthetic: bool = False
     configure: Callable[..., Dataset] | None = None
@@ -80,6 +105,7 @@ class Dataset:
     own: bool = False
     stand_in: str = ""
     manifests: tuple[str, ...] = ()
+    lesion_mask: Callable[[str], np.ndarray] | None = None
 
     def configured(self, source: Source | None, options: Mapping[str, Any]) -> Dataset:
         """Return the dataset as it is in `source` under the user's `options`.

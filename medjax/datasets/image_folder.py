@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from medjax.counted import counted
 from medjax.datasets.class_order import order_classes
-from medjax.datasets.description import Dataset, Example, Split
+from medjax.datasets.description import Dataset, Example, Split, by_split
 from medjax.datasets.folder_layout import Layout, Place, find_layout
 from medjax.datasets.grouping import find_groups
 from medjax.datasets.naming import Naming
@@ -101,14 +101,11 @@ def _splits(
     naming: Naming,
     _: Source | None,
 ) -> Mapping[str, Split]:
-    by_split: dict[str, list[Place]] = {"train": [], "val": [], "test": []}
-    for place in places:
-        by_split[place.split or "train"].append(place)
-    return {
-        split: Split(len(held), _examples(held, class_names, group_ids, pictures, naming))
-        for split, held in by_split.items()
-        if held
-    }
+    return by_split(
+        places,
+        lambda place: place.split or "train",
+        lambda held: _examples(held, class_names, group_ids, pictures, naming),
+    )
 
 
 def _examples(
@@ -161,10 +158,6 @@ def _refuse_nesting(source: Source, places: Sequence[Place]) -> None:
         )
 
 
-def _unconfigured(_: Source | None) -> Mapping[str, Split]:
-    raise TypeError("image_folder is known only with a source; see Dataset.configured")
-
-
 DATASET = Dataset(
     name="image_folder",
     version="1.0.0",
@@ -173,7 +166,6 @@ DATASET = Dataset(
     homepage="",
     license="the user's own data",
     citation="",
-    splits=_unconfigured,
     configure=configure,
     own=True,
 )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from medjax.counted import counted
 from medjax.datasets.class_order import order_classes
-from medjax.datasets.description import Dataset, Example, Split
+from medjax.datasets.description import Dataset, Example, Split, by_split
 from medjax.datasets.folder_layout import SPLIT_NAMES
 from medjax.datasets.manifest import find_manifest, read_columns
 from medjax.datasets.naming import Naming
@@ -105,14 +105,7 @@ def _splits(
     naming: Naming,
     _: Source | None,
 ) -> Mapping[str, Split]:
-    by_split: dict[str, list[_Row]] = {"train": [], "val": [], "test": []}
-    for row in rows:
-        by_split[row.split].append(row)
-    return {
-        split: Split(len(held), _examples(held, there, class_names, pictures, naming))
-        for split, held in by_split.items()
-        if held
-    }
+    return by_split(rows, lambda row: row.split, lambda held: _examples(held, there, class_names, pictures, naming))
 
 
 def _check_columns(image: str, label: str, group: str, split: str, keep: Sequence[str]) -> None:
@@ -217,10 +210,6 @@ def _examples(
             yield pictures.missing(image_id, label, group_id, row.kept)
 
 
-def _unconfigured(_: Source | None) -> Mapping[str, Split]:
-    raise TypeError("image_table is known only with a source; see Dataset.configured")
-
-
 DATASET = Dataset(
     name="image_table",
     version="1.0.0",
@@ -229,7 +218,6 @@ DATASET = Dataset(
     homepage="",
     license="the user's own data",
     citation="",
-    splits=_unconfigured,
     configure=configure,
     own=True,
     manifests=MANIFESTS,

@@ -91,6 +91,10 @@ class _Machine:
     def set_items(self, items: list[Any]) -> None:
         if type(self.stack[-1]) is not dict:
             raise ValueError(f"a key for a {type(self.stack[-1]).__name__}")
+        # Hashing a deeply nested tuple would exhaust the C stack, and the process with it.
+        other = next((type(key) for key in items[::2] if type(key) not in (str, int, float, bool, type(None))), None)
+        if other:
+            raise ValueError(f"a {other.__name__} as a dictionary's key")
         self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
 
     def build(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from medjax.datasets.source import MANIFESTS, ManifestSource, ReadError, Source
 from medjax.errors import UserError
 
+_MAX_ROWS = 20_000_000
 _DELIMITERS = (",", ";", "\t")
 
 
@@ -99,6 +100,8 @@ def _read_parquet(data: bytes, wanted: list[str]) -> dict[str, list[str]]:
     try:
         file = parquet.ParquetFile(io.BytesIO(data))
         _demand(file.schema_arrow.names, wanted)
+        if file.metadata.num_rows > _MAX_ROWS:  # a few bytes can stand for any number of equal rows
+            raise ValueError(f"has {file.metadata.num_rows:,} rows; at most {_MAX_ROWS:,} are read")
         table = file.read(columns=wanted)
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"is no Parquet: {' '.join(str(error).split())[:200]}") from error

@@ -43,4 +43,5 @@ DATASET = Dataset(
     citation="",
     splits=_splits,
     synthetic=True,
+    lesion_mask=lesion_mask,
 )

@@ -55,11 +55,6 @@ def draw(label: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return _scan(tissue, rng), mask
 
 
-def lesion_mask(label: int, seed: int) -> np.ndarray:
-    """Return the lesion's mask of draw(label, seed), bool [128, 128]."""
-    return draw(label, seed)[1]
-
-
 def _pose(rng: np.random.Generator) -> _Head:
     turn = rng.normal(0, np.deg2rad(8))
     x = _AXIS[None, :] - rng.uniform(-0.08, 0.08)

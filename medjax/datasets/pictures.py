@@ -13,7 +13,7 @@ from medjax.datasets.source import ReadError, Source
 from medjax.errors import UserError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-_NIFTI = (".nii", ".nii.gz")
+VOLUMES = (".nii", ".nii.gz")
 
 
 class Pictures:
@@ -105,7 +105,7 @@ class Pictures:
 
 def refuse_volumes(source: Source, names: Sequence[str]) -> None:
     """Raise UserError if NIfTI is among the files."""
-    volumes = sum(name.lower().endswith(_NIFTI) for name in names)
+    volumes = sum(name.lower().endswith(VOLUMES) for name in names)
     if volumes:
         raise UserError(
             f"{source.path} holds {counted(volumes, 'NIfTI file')}; medjax classifies images, not volumes: "

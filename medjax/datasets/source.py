@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol, Self
@@ -16,6 +16,11 @@ from medjax.errors import UserError
 
 # One picture. A file that claims more is reported as bad and not read into memory.
 MAX_FILE_BYTES = 256 * 2**20
+# What an archive may hold. Pictures hardly shrink in one: what unfolds a hundredfold, to more than a GiB, is a bomb.
+MAX_ENTRIES = 5_000_000
+MAX_RATIO = 100
+MAX_BYTES_AT_ANY_RATIO = 2**30
+MAX_ARCHIVE_BYTES = 16 * 2**40  # unpacked
 
 _LITTER = {"__macosx", "thumbs.db", "desktop.ini"}
 # A folder with this file holds a cache (https://bford.info/cachedir/). Skipped, so that ours may lie inside a source.
@@ -135,13 +140,14 @@ class ZipSource:
         self.path = path
         try:
             self._archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, NotImplementedError) as error:
+        except OSError as error:
+            raise UserError(f"cannot open {path}: {error.strerror}; check the path and its permissions") from error
+        except Exception as error:  # zipfile raises nearly any class on malformed bytes
             raise UserError(
                 f"{path} is not a readable .zip ({error}); give a folder or a complete .zip, or download it again"
             ) from error
-        except OSError as error:
-            raise UserError(f"cannot open {path}: {error.strerror}; check the path and its permissions") from error
         try:
+            _refuse_bomb(path, self._archive)
             self._entries = _entries(path, self._archive)
         except UserError:
             self._archive.close()
@@ -158,24 +164,32 @@ class ZipSource:
         """Return the bytes of one entry; ReadError when it cannot be had."""
         info = self._entries[name]
         _check_size(info.file_size)
-        try:
-            return self._archive.read(info)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
-            raise ReadError(f"damaged in the .zip: {error}") from error
+        with _reading(), self._archive.open(info) as file:
+            # The size is asked for, since ZipFile.read unpacks what is there, however little the entry says it is.
+            data = file.read(info.file_size)
+        if len(data) != info.file_size:
+            raise ReadError(f"damaged in the .zip: {len(data)} bytes, and {info.file_size} are announced")
+        return data
 
     def head(self, name: str, size: int) -> bytes:
         """Return the first `size` bytes of one entry; ReadError when they cannot be had."""
-        try:
-            with self._archive.open(self._entries[name]) as file:
-                return file.read(size)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
-            raise ReadError(f"damaged in the .zip: {error}") from error
+        with _reading(), self._archive.open(self._entries[name]) as file:
+            return file.read(size)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._archive.close()
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Turn whatever a damaged archive raises into a ReadError."""
+    try:
+        yield
+    except Exception as error:  # zipfile and zlib raise nearly any class on malformed bytes
+        raise ReadError(f"damaged in the .zip: {error}") from error
 
 
 def _check_size(size: int) -> None:
@@ -225,11 +239,27 @@ def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
             raise _refused(path, info, "it is a link")
         if info.flag_bits & 0x1:
             raise _refused(path, info, "it is encrypted")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a limit
+            raise _refused(path, info, "it is packed in another way than stored or deflated")
         name = "/".join(part for part in parts if part not in ("", "."))
         if name in entries and not (info.is_dir() and entries[name].is_dir()):
             raise _refused(path, info, "it is there twice")
         entries[name] = info
     return entries
+
+
+def _refuse_bomb(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an archive of absurdly many entries, or of ones that unfold to absurdly much, overlapping ones too."""
+    entries, packed = archive.infolist(), path.stat().st_size
+    unpacked = sum(info.file_size for info in entries)
+    advice = "if it is what you expect, unpack it and give the folder"
+    if len(entries) > MAX_ENTRIES:
+        raise UserError(f"{path} holds {len(entries):,} entries, more than the {MAX_ENTRIES:,} allowed; {advice}")
+    if unpacked > MAX_ARCHIVE_BYTES or (unpacked > MAX_BYTES_AT_ANY_RATIO and unpacked > MAX_RATIO * packed):
+        raise UserError(
+            f"{path} of {packed:,} bytes would unpack to {unpacked:,}; allowed are {MAX_RATIO} times its size above "
+            f"{MAX_BYTES_AT_ANY_RATIO:,} bytes, and {MAX_ARCHIVE_BYTES:,} at most; {advice}"
+        )
 
 
 def _folders(entries: dict[str, zipfile.ZipInfo]) -> set[str]:

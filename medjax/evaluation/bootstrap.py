@@ -1,6 +1,7 @@
 """Resamples of groups, drawn with replacement (groups: Davison & Hinkley 1997, §3.8)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from types import ModuleType
 
 import numpy as np
 
@@ -9,18 +10,24 @@ from medjax.evaluation.labelled import Labelled
 
 RESAMPLES = 2000
 SEED = 0
-_ELEMENTS = 1 << 20  # images × resamples at a time: bounds the memory
+FAMILIES = (confusion, ranking, scores, calibration, recalibration)
+ELEMENTS = 1 << 20  # images × resamples at a time: bounds the memory
 
 
-def replicates(images: Labelled, resamples: int = RESAMPLES) -> dict[str, np.ndarray]:
+def replicates(
+    images: Labelled, families: Sequence[ModuleType] = FAMILIES, resamples: int = RESAMPLES
+) -> dict[str, np.ndarray]:
     """Compute every metric on resamples of the groups.
 
+    Args:
+        families: modules whose `resampler` computes the metrics that are wanted.
+
     Returns:
-        name -> float64 [R] or [R, K], NaN where undefined in that resample; "support" holds the images a class.
+        name -> float64 [R] or [R, K], NaN where undefined in that resample; "support" holds the images a class; roc
+        and precision_recall are float32 [R, K, 101].
     """
-    families = (confusion, ranking, scores, calibration, recalibration)
     estimators = [family.resampler(images) for family in families]
-    size = max(1, _ELEMENTS // max(len(images), 1))
+    size = max(1, ELEMENTS // max(len(images), 1))
     parts: list[dict[str, np.ndarray]] = []
     for counts in group_counts(images.num_groups, resamples, size):
         parts.append({})

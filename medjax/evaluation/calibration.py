@@ -88,7 +88,7 @@ def _errors(gap: np.ndarray, drawn: np.ndarray, moments: list[np.ndarray]) -> di
         squares = np.maximum(gap_squared - 2 * mean * gap_by_size + mean**2 * size_squared, 0)
         deviation = np.sqrt(squares / drawn**2 * groups / (groups - 1))
         folded = deviation * np.sqrt(2 / np.pi) * np.exp(-((mean / deviation) ** 2) / 2)
-        folded = np.where(deviation == 0, 0, folded) + np.abs(mean) * erf(np.abs(mean) / (deviation * np.sqrt(2)))
+        folded += np.abs(mean) * erf(np.abs(mean) / (deviation * np.sqrt(2)))
         # an error of exactly 0 with no spread is 0 / 0 above
         folded = np.where((deviation == 0) & (mean == 0), 0, folded)
         share = drawn / drawn.sum(axis=1, keepdims=True)

@@ -1,6 +1,6 @@
 """Metrics of a confusion matrix. All take any leading axes, so that thousands of resamples are one call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.sparse
@@ -84,23 +84,37 @@ def _kappa(matrix: np.ndarray, cost: np.ndarray) -> np.ndarray:
         return np.where(expected > 0, 1 - observed * support.sum(axis=-1) / expected, np.nan)
 
 
-def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> tuple[float, float]:
-    """Positive and negative predictive value at a stated prevalence, by Bayes' rule; NaN where no image is called so.
+def predictive_values(matrix: np.ndarray, prevalence: Sequence[float]) -> dict[str, np.ndarray]:
+    """Positive and negative predictive value of each class where the classes have other shares, by Bayes' rule.
 
-    Raises:
-        ValueError: an argument is not in [0, 1].
+    Right where the images of a class are alike here and there. Of two classes this is the rule of sensitivity and
+    specificity; of more, the specificity changes with the mixture of the other classes, and this allows for it.
+
+    Args:
+        matrix: counts [..., K, K] as of `confusion_matrix`.
+        prevalence: K shares that sum to 1.
+
+    Returns:
+        ppv_at_prevalence and npv_at_prevalence, float64 [..., K]; NaN where no image is called so, and all of them
+        where a class that has a share has no image.
     """
-    for name, value in (("sensitivity", sensitivity), ("specificity", specificity), ("prevalence", prevalence)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must be in [0, 1]; got {value}")
-    true_positive, false_positive = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
-    true_negative, false_negative = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
-    called, cleared = true_positive + false_positive, true_negative + false_negative
-    return (true_positive / called if called else np.nan, true_negative / cleared if cleared else np.nan)
+    share, others = np.asarray(prevalence, np.float64)[:, None], ~np.eye(len(prevalence), dtype=bool)
+    support = matrix.sum(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):  # 0/0 is the NaN that is wanted
+        called, cleared = (np.where(share > 0, share * part / support, 0) for part in (matrix, support - matrix))
+        return {
+            "ppv_at_prevalence": np.diagonal(called, axis1=-2, axis2=-1) / called.sum(axis=-2),
+            "npv_at_prevalence": (cleared * others).sum(axis=-2) / cleared.sum(axis=-2),
+        }
+
+
+def of_classes(matrix: np.ndarray, prevalence: Sequence[float]) -> dict[str, np.ndarray]:
+    """Return `class_rates`, with `predictive_values` where a prevalence is stated: counts [..., K, K] -> [..., K]."""
+    return class_rates(matrix) | (predictive_values(matrix, prevalence) if prevalence else {})
 
 
 def resampler(images: Labelled) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """Prepare `class_rates`, `averages` and "support" for resamples, int [R, G] times that each group is drawn."""
+    """Prepare `of_classes`, `averages` and "support" for resamples, int [R, G] times that each group is drawn."""
     classes = images.num_classes
     cells = images.labels * classes + images.predicted
     shape = (classes**2, images.num_groups)
@@ -109,6 +123,10 @@ def resampler(images: Labelled) -> Callable[[np.ndarray], dict[str, np.ndarray]]
 
     def estimate(counts: np.ndarray) -> dict[str, np.ndarray]:
         matrices = (of_groups @ counts.T).T.reshape(-1, classes, classes)
-        return class_rates(matrices) | averages(matrices, images.ordered) | {"support": matrices.sum(axis=-1)}
+        return (
+            of_classes(matrices, images.prevalence)
+            | averages(matrices, images.ordered)
+            | {"support": matrices.sum(axis=-1)}
+        )
 
     return estimate

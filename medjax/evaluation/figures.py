@@ -1,4 +1,4 @@
-"""The report's figures, drawn by Matplotlib: SVG that is the same to the byte for the same numbers.
+"""The report's figures, drawn by Matplotlib: SVG and PNG that are the same to the byte for the same numbers.
 
 Each is drawn at the width of one column (about 85 mm), so that its text stays readable on a telephone, where the page
 sets the figures one below the other. Colours: Okabe & Ito's, told apart also by the colour-blind, and every line
@@ -19,8 +19,9 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
-_COLUMN_INCHES = 3.4
-_STYLE: dict[Any, Any] = {
+COLUMN_INCHES = 3.4
+_DPI = 200  # of a PNG: a column is 680 pixels wide
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8,
@@ -48,12 +49,28 @@ def to_svg(figure: Figure) -> bytes:
     """
     drawable = get_font(findfont("DejaVu Sans")).get_charmap().keys()
     texts = "".join(text.get_text() for text in figure.findobj(Text)).replace("\n", "")
-    style = _STYLE | {"svg.fonttype": "path" if set(map(ord, texts)) <= drawable else "none"}
+    style = STYLE | {"svg.fonttype": "path" if set(map(ord, texts)) <= drawable else "none"}
+    return _save(figure, style, format="svg", metadata={"Date": None})
+
+
+def to_png(figure: Figure) -> bytes:
+    """Write a figure as PNG without a date or version."""
+    return _save(figure, STYLE, format="png", dpi=_DPI, metadata={"Software": None})
+
+
+def _save(figure: Figure, style: dict[Any, Any], **options: Any) -> bytes:
     out = io.BytesIO()
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(out, format="svg", metadata={"Date": None})
+        figure.savefig(out, **options)
+    figure.set_layout_engine("none")  # laid out once is enough for every format
     return out.getvalue()
+
+
+def mark_demo(figure: Figure) -> None:
+    """Say beneath a figure that what it shows is no result."""
+    figure.supxlabel("DEMO: synthetic images, not a result", color=VERMILION, x=0.99, ha="right", fontsize=8)
+    figure.set_figheight(figure.get_figheight() + 0.2)
 
 
 def learning_curve(
@@ -76,8 +93,8 @@ def learning_curve(
     series = {metric: _series(rows, metric) for metric in lines}
     if not any(np.isfinite(values).any() for _, values in series.values()):
         return None
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(_COLUMN_INCHES, 2.5), layout="constrained")
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(COLUMN_INCHES, 2.5), layout="constrained")
         axes = figure.subplots()
         for metric, color, dashes in zip(lines, (BLUE, VERMILION, GREEN), ("-", (0, (4, 1.5)), ":"), strict=False):
             epochs, values = series[metric]
@@ -87,7 +104,7 @@ def learning_curve(
             axes.axvline(best_epoch, color=GREY, linewidth=0.9, linestyle=(0, (1, 1.5)), label="chosen epoch")
         axes.set(xlabel="Epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
-        axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4), useMathText=True)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
         figure.legend(loc="outside upper left", ncols=4, columnspacing=1.2, handlelength=2.2, fontsize=7.5)
     return figure
 
@@ -109,17 +126,17 @@ def confusion_matrix(matrix: Sequence[Sequence[int]], class_names: Sequence[str]
     counts = np.asarray(matrix, dtype=np.float64)
     support = counts.sum(axis=1, keepdims=True)
     rates = np.divide(counts, support, out=np.zeros_like(counts), where=support > 0)
-    size = max(_COLUMN_INCHES, 0.42 * len(counts) + 1.2)
-    names = [_shorten(name) for name in class_names]
+    size = max(COLUMN_INCHES, 0.42 * len(counts) + 1.2)
+    names = [shorten(name) for name in class_names]
     # a class called "$x$" is not mathematics
-    with matplotlib.rc_context(_STYLE | {"axes.grid": False, "text.parse_math": False}):
+    with matplotlib.rc_context(STYLE | {"axes.grid": False, "text.parse_math": False}):
         figure = Figure(figsize=(size, size * 0.92), layout="constrained")
         axes = figure.subplots()
         axes.imshow(rates, cmap="Blues", vmin=0, vmax=1)
         for spine in axes.spines.values():
             spine.set_visible(False)
         ticks = range(len(names))
-        turned = len(names) > 4 or max(map(len, names)) > 10
+        turned = len(names) > 4 or len(names) * max(map(len, names)) > 30
         axes.set_xticks(ticks, names, rotation=45 if turned else 0, ha="right" if turned else "center")
         axes.set_yticks(ticks, names)
         axes.tick_params(length=0)
@@ -143,5 +160,6 @@ def _percent(rate: float) -> str:
     return "<1 %" if text == "0 %" and rate > 0 else text
 
 
-def _shorten(name: str, longest: int = 18) -> str:
+def shorten(name: str, longest: int = 18) -> str:
+    """Leave the middle of a long name out."""
     return name if len(name) <= longest else f"{name[: longest // 2]}…{name[-(longest // 2 - 1) :]}"

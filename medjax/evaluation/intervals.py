@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95
 _TAIL = (1 - LEVEL) / 2
@@ -29,19 +29,42 @@ def effective_trials(sizes: np.ndarray) -> float:
     return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
-def percentiles(values: np.ndarray, groups: int) -> tuple[float, float]:
+def percentiles(values: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Percentile interval of a bootstrap, expanded for few groups.
 
     The plain percentiles are too narrow by about √((G−1)/G) and by Student's t against the normal distribution; the
     tails are made smaller accordingly (Hesterberg 2015, doi:10.1080/00031305.2015.1089789, §5.3).
 
     Args:
-        values: float64 [R], of which NaN are left out.
+        values: float64 [R, ...], of which NaN are left out.
         groups: G, at least 2.
+
+    Returns:
+        The lower and the upper ends, float64 [...].
     """
     tail = stats.norm.sf(math.sqrt(groups / (groups - 1)) * stats.t.isf(_TAIL, groups - 1))
-    low, high = np.nanquantile(values, [tail, 1 - tail])
-    return float(low), float(high)
+    low, high = np.nanquantile(values, [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def on_logit_scale(value: float, values: np.ndarray, groups: int) -> tuple[float, float]:
+    """Interval of a share, symmetric on the scale of its logit, from the standard error of a bootstrap.
+
+    Near 0 and 1 the resamples of a share pile up at the end that it is close to, and their percentiles miss the truth
+    on the other side: simulated, with an AUROC of 0.99 and 50 groups, four times as often as they should. The logit has
+    no ends (AUROC: Pepe 2003, The Statistical Evaluation of Medical Tests, §5.2.4; Qin & Hotilovac 2008,
+    doi:10.1177/0962280207087173; proportions of clustered images: Dean & Pagano 2015, doi:10.1093/jssam/smv024). The
+    error is carried over by the delta method; Student's t, and G / (G − 1), are for few groups.
+
+    Args:
+        value: the share, between 0 and 1 and neither.
+        values: float64 [R] of resamples, of which NaN are left out.
+        groups: G, at least 2.
+    """
+    error = float(np.nanstd(values)) * math.sqrt(groups / (groups - 1))
+    half = float(stats.t.isf(_TAIL, groups - 1)) * error / (value * (1 - value))
+    middle = special.logit(value)
+    return float(special.expit(middle - half)), float(special.expit(middle + half))
 
 
 def disjoint_pairs(positive: np.ndarray, negative: np.ndarray) -> int:

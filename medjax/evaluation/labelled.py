@@ -19,6 +19,7 @@ class Labelled:
         groups: int64 [N], number of the group, 0..G-1 in the order in which they first appear.
         class_names: K texts.
         ordered: whether the classes are steps of a scale, such as grades.
+        prevalence: K shares of the classes where the model is to be used; () is none.
     """
 
     labels: np.ndarray
@@ -27,17 +28,29 @@ class Labelled:
     groups: np.ndarray
     class_names: tuple[str, ...]
     ordered: bool = False
+    prevalence: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, predictions: Predictions, ordered: bool = False) -> "Labelled":
+    def of(cls, predictions: Predictions, ordered: bool = False, prevalence: tuple[float, ...] = ()) -> "Labelled":
         """Leave out the images without a label."""
         kept = predictions.labels >= 0
         probabilities = predictions.probabilities[kept]
         group_ids = [group for group, has in zip(predictions.group_ids, kept, strict=True) if has]
-        names = predictions.class_names
         return cls(
-            predictions.labels[kept], probabilities, probabilities.argmax(axis=1), number(group_ids), names, ordered
+            labels=predictions.labels[kept],
+            probabilities=probabilities,
+            predicted=probabilities.argmax(axis=1),
+            groups=number(group_ids),
+            class_names=predictions.class_names,
+            ordered=ordered,
+            prevalence=prevalence,
         )
+
+    def part(self, chosen: np.ndarray) -> "Labelled":
+        """Return some of the images, their groups numbered anew. Args: chosen is bool [N]."""
+        groups = number([str(group) for group in self.groups[chosen]])
+        kept = {name: getattr(self, name)[chosen] for name in ("labels", "probabilities", "predicted")}
+        return dataclasses.replace(self, groups=groups, **kept)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,6 +72,10 @@ class Labelled:
         if values.shape[1] == 0:
             return np.zeros((self.num_groups, 0))
         return np.stack([self.of_groups(column) for column in values.T], axis=1)
+
+    def group_weights(self) -> np.ndarray:
+        """Weigh every group the same: 1/|its group| for each image, float64 [N]."""
+        return 1 / self.of_groups(np.ones(len(self)))[self.groups]
 
 
 def number(group_ids: Sequence[str]) -> np.ndarray:

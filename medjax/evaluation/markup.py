@@ -6,6 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+DEMO_BANNER = (
+    '<div class="demo-banner" role="note"><b>DEMO</b>Trained and tested on synthetic images. '
+    "Nothing on this page is a result.</div>"
+)
+
 
 def breakable(text: str) -> str:
     """Escape a name and let its line break after each _ and /, as file and class names have no spaces."""
@@ -23,6 +28,11 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], ki
         f'<div class="scroll"><table class="{kind}"><caption>{_caption(caption)}</caption>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
     )
+
+
+def unbroken(rows: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Keep an interval on one line: a browser may break after a dash, but not at a word joiner."""
+    return [[first, *(cell.replace("–", "–\u2060") for cell in cells)] for first, *cells in rows]
 
 
 def _caption(text: str) -> str:

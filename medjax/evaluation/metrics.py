@@ -7,18 +7,27 @@ from typing import Any
 import numpy as np
 
 from medjax.errors import UserError
-from medjax.evaluation import calibration, recalibration
-from medjax.evaluation.confusion import averages, class_rates, confusion_matrix
+from medjax.evaluation import calibration, recalibration, rsna
+from medjax.evaluation.confusion import averages, confusion_matrix, of_classes
+from medjax.evaluation.curves import decision_curves, ranking_curves
 from medjax.evaluation.labelled import Labelled, number
 from medjax.evaluation.predictions import Predictions
 from medjax.evaluation.ranking import average_precision, one_vs_rest_auroc
 from medjax.evaluation.scores import LOG_LOSS_FLOOR, brier_score, log_loss
+from medjax.evaluation.settings import DEFAULTS, Settings
+from medjax.evaluation.subgroups import subgroup_tables
 from medjax.evaluation.uncertainty import Uncertainty
 
 log = logging.getLogger(__name__)
 
 
-def evaluate(predictions: Predictions, *, ordered: bool = False) -> dict[str, Any]:
+def evaluate(
+    predictions: Predictions,
+    *,
+    ordered: bool = False,
+    settings: Settings = DEFAULTS,
+    without_image: Predictions | None = None,
+) -> dict[str, Any]:
     """Compute every metric over the images that have a label, with 95 % intervals.
 
     The predicted class is the one of the highest probability, the first of them when they tie. Averages over classes
@@ -29,6 +38,8 @@ def evaluate(predictions: Predictions, *, ordered: bool = False) -> dict[str, An
 
     Args:
         ordered: the classes are degrees, lowest first: adds quadratic_kappa.
+        settings: prevalence and subgroups add what they ask for.
+        without_image: what is to be judged and has no image; only a challenge's score counts it (see rsna.py).
 
     Returns:
         images, images_without_label, groups (None: unknown), correct, accuracy, balanced_accuracy, macro_f1,
@@ -37,51 +48,49 @@ def evaluate(predictions: Predictions, *, ordered: bool = False) -> dict[str, An
         zero_probability_images, plain_calibration_error, reliability (points of the curve), confusion_matrix (counts
         [K][K], row = true class, column = predicted), classes, per_class {name: {support, groups (that hold the
         class), sensitivity, specificity, precision, npv, f1, auroc, average_precision, calibration_intercept,
-        calibration_slope}}, intervals (what all of them rest on), warnings.
+        calibration_slope; prevalence, ppv_at_prevalence, npv_at_prevalence where it is stated}}, intervals (what all
+        of them rest on), curves and decision_curves (see curves.py), subgroups (see subgroups.py), rsna_2024_score and
+        rsna_2024 (see rsna.py) where the table is one of that challenge, warnings.
 
     Raises:
-        UserError: the table has no rows.
+        UserError: the table has no rows, or the settings do not fit it.
     """
     if len(predictions) == 0:
         raise UserError("the prediction table has no rows; at least one image is needed")
-    images = Labelled.of(predictions, ordered)
+    settings.check(predictions.class_names, predictions.columns, ordered=ordered)
+    images = Labelled.of(predictions, ordered, settings.prevalence)
     matrix = confusion_matrix(images.labels, images.predicted, images.num_classes)
     of_class, headline = _metrics(images, matrix)
     uncertainty = Uncertainty(images)
-    _, plain_error = calibration.calibration_error(images)
-    true_probability = images.probabilities[np.arange(len(images)), images.labels]
     result: dict[str, Any] = {
         "images": len(images),
         "images_without_label": len(predictions) - len(images),
         "groups": _count_groups(predictions),
         "correct": int(np.trace(matrix)),
-        **_with_intervals(uncertainty, headline),
-        "zero_probability_images": int((true_probability == 0).sum()),
-        "plain_calibration_error": plain_error,
+        **uncertainty.beside(headline),
+        **(rsna.score(predictions, without_image) if rsna.applies(predictions) else {}),
+        "zero_probability_images": int((images.probabilities[np.arange(len(images)), images.labels] == 0).sum()),
+        "plain_calibration_error": calibration.calibration_error(images)[1],
         "reliability": calibration.reliability_curve(images),
         "confusion_matrix": matrix.tolist(),
         "classes": list(images.class_names),
-        "per_class": {
-            name: {
-                "support": int((images.labels == k).sum()),
-                "groups": len(np.unique(images.groups[images.labels == k])),
-                **_with_intervals(uncertainty, {metric: values[k] for metric, values in of_class.items()}, k),
-            }
-            for k, name in enumerate(images.class_names)
-        },
+        "per_class": {name: _of_class(images, uncertainty, of_class, k) for k, name in enumerate(images.class_names)},
         "intervals": uncertainty.describe(),
+        "curves": ranking_curves(images, uncertainty),
+        "decision_curves": decision_curves(images),
+        "subgroups": subgroup_tables(predictions, images, settings),
     }
     result["warnings"] = _warnings(result)
     for warning in result["warnings"]:
         log.warning("%s", warning)
-    return _without_nan(result)
+    return without_nan(result)
 
 
 def _metrics(images: Labelled, matrix: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Point estimates: of every class, float64 [K] each; and of all classes together."""
     labels, probabilities = images.labels, images.probabilities
     slopes = recalibration.of_classes(images)
-    of_class = class_rates(matrix) | {
+    of_class = of_classes(matrix, images.prevalence) | {
         "auroc": one_vs_rest_auroc(labels, probabilities),
         "average_precision": average_precision(labels, probabilities),
         **{name.removeprefix("class_"): values for name, values in slopes.items()},
@@ -97,17 +106,14 @@ def _metrics(images: Labelled, matrix: np.ndarray) -> tuple[dict[str, np.ndarray
     return of_class, headline
 
 
-def _with_intervals(uncertainty: Uncertainty, values: dict[str, Any], k: int | None = None) -> dict[str, Any]:
-    """Put <name>_interval and <name>_interval_basis beside each value."""
-    result: dict[str, Any] = {}
-    for name, value in values.items():
-        resampled = f"class_{name}" if k is not None and name.startswith("calibration") else name
-        interval = uncertainty.interval(resampled, float(value), k)
-        # the estimate corrects a bias, which may take more away than there is
-        result[name] = max(float(value), 0.0) if name == "expected_calibration_error" else float(value)
-        result[f"{name}_interval"] = list(interval.bounds) if interval.bounds else None
-        result[f"{name}_interval_basis"] = interval.basis
-    return result
+def _of_class(images: Labelled, uncertainty: Uncertainty, of_class: dict[str, np.ndarray], k: int) -> dict[str, Any]:
+    stated = {"prevalence": float(images.prevalence[k])} if images.prevalence else {}
+    return {
+        "support": int((images.labels == k).sum()),
+        "groups": len(np.unique(images.groups[images.labels == k])),
+        **stated,
+        **uncertainty.beside({metric: values[k] for metric, values in of_class.items()}, k),
+    }
 
 
 def _count_groups(predictions: Predictions) -> int | None:
@@ -133,12 +139,18 @@ def _warnings(result: dict[str, Any]) -> list[str]:
             f"{result['zero_probability_images']} images give their true class the probability 0: the log "
             f"loss counts each as {LOG_LOSS_FLOOR:.1e}"
         )
-    return warnings
+    for column, table in result["subgroups"].items():
+        for value, metrics in table.items():
+            if metrics["absent"]:
+                names = ", ".join(repr(name) for name in metrics["absent"])
+                warnings.append(f"{column} {value!r}: no image of class {names}: averages over classes are undefined")
+    return warnings + result.get("rsna_2024", {}).get("warnings", [])
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Replace every NaN in nested figures by None, since JSON has none."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value

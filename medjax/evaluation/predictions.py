@@ -10,9 +10,11 @@ like that, so that every text comes back as it was. A CSV of another tool with s
 
 import csv
 import dataclasses
+import io
 import os
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,18 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.image_ids)
+
+    def part(self, rows: Sequence[int] | np.ndarray) -> "Predictions":
+        """Return the table of some rows, in the order given. Args: rows is int [M], none of them twice."""
+        rows = np.asarray(rows, dtype=np.int64)
+        return dataclasses.replace(
+            self,
+            image_ids=[self.image_ids[row] for row in rows],
+            group_ids=[self.group_ids[row] for row in rows],
+            labels=self.labels[rows],
+            probabilities=self.probabilities[rows],
+            columns={name: [values[row] for row in rows] for name, values in self.columns.items()},
+        )
 
 
 def _check_shapes(table: Predictions) -> None:
@@ -122,14 +136,14 @@ def _unescape(text: str) -> str:
 
 def _cells(predictions: Predictions) -> Iterator[list[str]]:
     names = [_PREFIX + name for name in predictions.class_names]
-    yield [*_FIXED, *names, *(_escape(name) for name in predictions.columns)]
+    yield [*_FIXED, *names, *predictions.columns]
     for row, label in enumerate(predictions.labels):
         yield [
-            _escape(predictions.image_ids[row]),
-            _escape(predictions.group_ids[row]),
-            "" if label == -1 else _escape(predictions.class_names[label]),
+            predictions.image_ids[row],
+            predictions.group_ids[row],
+            "" if label == -1 else predictions.class_names[label],
             *(repr(float(p)) for p in predictions.probabilities[row]),
-            *(_escape(values[row]) for values in predictions.columns.values()),
+            *(values[row] for values in predictions.columns.values()),
         ]
 
 
@@ -138,12 +152,21 @@ def write_csv(file: str | os.PathLike[str], predictions: Predictions) -> None:
     file = Path(file)
     partial = file.with_name(file.name + ".partial")
     with open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="") as out:
-        plain = csv.writer(out, lineterminator="\n")
-        # not every Python 3.11 quotes a bare carriage return, which would split its row when read
-        quoted = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for cells in _cells(predictions):
-            (quoted if "\r" in "".join(cells) else plain).writerow(cells)
+            out.write(csv_line(cells))
     os.replace(partial, file)
+
+
+def csv_line(cells: list[str]) -> str:
+    """Return a line of CSV, its end included, that no spreadsheet program takes for formulas; see above."""
+    safe = [_escape(cell) for cell in cells]
+    line = io.StringIO()
+    # not every Python 3.11 quotes a bare carriage return, which would split its row when read
+    if "\r" in "".join(safe):
+        csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(safe)
+    else:
+        csv.writer(line, lineterminator="\n").writerow(safe)
+    return line.getvalue()
 
 
 def _read_cells(file: Path) -> Iterator[list[str]]:
@@ -152,14 +175,16 @@ def _read_cells(file: Path) -> Iterator[list[str]]:
             yield from (row for row in csv.reader(source, strict=True) if row)
     except FileNotFoundError as error:
         raise UserError(f"{file} does not exist; give the path of a predictions CSV") from error
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror}); give the path of a predictions CSV") from error
     except csv.Error as error:
         raise UserError(f"{file} cannot be read as CSV: {error}") from error
 
 
 def _check_header(file: Path, header: list[str]) -> None:
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise UserError(f"{file}: column {repeated[0]!r} is there twice; column names are unique")
+    repeated = next((name for name, count in Counter(header).items() if count > 1), None)
+    if repeated is not None:
+        raise UserError(f"{file}: column {repeated!r} is there twice; column names are unique")
     for needed in ("image_id", "label"):
         if needed not in header:
             raise UserError(

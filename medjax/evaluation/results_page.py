@@ -1,9 +1,22 @@
 """The section of the report that holds the tables of results."""
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from medjax.evaluation import markup
-from medjax.evaluation.summary import INTERVALS, format_estimate, result_rows, without_interval
+from medjax.evaluation.estimates import format_estimate
+from medjax.evaluation.summary import (
+    INTERVALS,
+    prevalence_rows,
+    result_rows,
+    subgroup_rows,
+    without_interval,
+)
+
+_COLUMNS = ("sensitivity", "specificity", "precision", "npv", "f1", "auroc")
+# the soft hyphens let the table fit a telephone
+_NAMES = ["Class", "Images", "Sensi\u00adtivity", "Speci\u00adficity", "PPV", "NPV", "F1", "AUROC"]
 
 
 def results(evaluation: dict[str, Any]) -> str:
@@ -15,30 +28,37 @@ def results(evaluation: dict[str, Any]) -> str:
         "Log loss: natural logarithm, mean over images. Calibration error: expected, of the predicted class, debiased."
     )
     parts = [
-        markup.table("**Table 1.** Results by split.", header, _unbroken(rows), "estimates"),
+        markup.table("**Table 1.** Results by split.", header, markup.unbroken(rows), "estimates"),
         markup.paragraph(note, "note"),
     ]
     for split, metrics in evaluation["splits"].items():
         parts += [markup.paragraph(f"{split}, {reason}.", "note") for reason in without_interval(metrics)]
-    columns = ("support", "sensitivity", "specificity", "precision", "f1", "auroc")
-    # the soft hyphens let the table fit a telephone
-    names = ["Class", "Images", "Sensi\u00adtivity", "Speci\u00adficity", "PPV", "F1", "AUROC"]
-    for number, (split, metrics) in enumerate(reversed(evaluation["splits"].items()), start=2):
-        lines = [
-            [name, f"{rates['support']:,}", *(format_estimate(rates, column) for column in columns[1:])]
-            for name, rates in metrics["per_class"].items()
-        ]
-        parts.append(
-            markup.table(
-                f"**Table {number}.** Each class against all others, {split}.", names, _unbroken(lines), "estimates"
-            )
-        )
-    parts.append(markup.paragraph("PPV: positive predictive value, at this split's share of the class.", "note"))
+    parts += _further_tables(evaluation)
     for split, metrics in evaluation["splits"].items():
         parts += [markup.paragraph(f"{split}: {warning}.", "warning") for warning in metrics["warnings"]]
     return markup.section("Results", *parts)
 
 
-def _unbroken(rows: list[list[str]]) -> list[list[str]]:
-    """Keep an interval on one line: a browser may break after a dash, but not at a word joiner."""
-    return [[first, *(cell.replace("–", "–\u2060") for cell in cells)] for first, *cells in rows]
+def _further_tables(evaluation: dict[str, Any]) -> Iterator[str]:
+    """Set the tables of the classes and of the subgroups, the last split first."""
+    numbers = itertools.count(2)
+
+    def table(caption: str, header: list[str], rows: list[list[str]]) -> str:
+        return markup.table(f"**Table {next(numbers)}.** {caption}", header, markup.unbroken(rows), "estimates")
+
+    for split, metrics in reversed(evaluation["splits"].items()):
+        lines = [
+            [name, f"{rates['support']:,}", *(format_estimate(rates, column) for column in _COLUMNS)]
+            for name, rates in metrics["per_class"].items()
+        ]
+        yield table(f"Each class against all others, {split}.", _NAMES, lines)
+        at_prevalence = prevalence_rows(metrics)
+        if at_prevalence:
+            yield table(f"Predictive values at the stated prevalence, {split}.", at_prevalence[0], at_prevalence[1:])
+        for column in metrics.get("subgroups", {}):
+            header, *rows = subgroup_rows(evaluation, split, column)
+            yield table(f"By {column}, {split}.", header, rows)
+    note = (
+        "PPV, NPV: positive and negative predictive value, at this split's share of the class where no other is stated."
+    )
+    yield markup.paragraph(note, "note")

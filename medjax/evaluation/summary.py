@@ -2,6 +2,11 @@
 
 from typing import Any
 
+from medjax.evaluation import calibration_page
+from medjax.evaluation.against_baselines import verdict
+from medjax.evaluation.estimates import format_estimate, format_score
+from medjax.evaluation.text_table import DEMO, text_table
+
 _HEADLINE = (
     ("accuracy", "Accuracy"),
     ("balanced_accuracy", "Balanced accuracy"),
@@ -13,69 +18,32 @@ _HEADLINE = (
     ("macro_auroc", "Macro AUROC (one-vs-rest)"),
     ("macro_average_precision", "Macro average precision"),
     ("log_loss", "Log loss"),
+    ("rsna_2024_score", "RSNA 2024 score"),
     ("brier_score", "Brier score"),
     ("expected_calibration_error", "Calibration error"),
     ("calibration_intercept", "Calibration intercept"),
     ("calibration_slope", "Calibration slope"),
 )
 INTERVALS = (
-    "In brackets: 95 % intervals, by a bootstrap of 2,000 resamples over groups; images whose group is unknown are "
-    "groups of their own. Accuracy, sensitivity and specificity have Wilson's interval where every group is one image, "
-    "or where all or none are right; an AUROC of 1 has an exact bound. (–): not estimable."
+    "In brackets: 95 % intervals, by a bootstrap of 2,000 resamples over groups, of shares on the logit scale; images "
+    "whose group is unknown are groups of their own. Accuracy, sensitivity and specificity have Wilson's interval "
+    "where every group is one image, or where all or none are right; an AUROC of 1 has an exact bound. (–): not "
+    "estimable."
 )
 _ALWAYS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss")
-_UNBOUNDED = ("log_loss", "calibration_intercept", "calibration_slope")
 
 
-def format_score(value: float | None) -> str:
-    """Write a rate with three decimals; never 1.000 or 0.000 unless it is exactly that; None is "–"."""
-    if value is None:
-        return "–"
-    text = _signed(value, 3)
-    if text == "1.000" and value < 1:
-        return ">0.999"
-    if text == "0.000" and value > 0:
-        return "<0.001"
-    return text
-
-
-def format_estimate(metrics: dict[str, Any], name: str) -> str:
-    """Write a metric with its interval, "0.757 (0.69–0.81)"; "(–)" where it has none, nothing where it was not asked.
-
-    Args:
-        metrics: of a split, or of a class in it.
-        name: key of the metric; its interval is under <name>_interval.
-    """
-    value = metrics.get(name)
-    text = format_score(value) if name not in _UNBOUNDED or value is None else _signed(value, 3)
-    if value is None or f"{name}_interval" not in metrics:
-        return text
-    return f"{text} ({_format_interval(metrics[f'{name}_interval'], name in _UNBOUNDED)})"
-
-
-def _format_interval(bounds: list[float] | None, unbounded: bool) -> str:
-    if bounds is None:
-        return "–"
-    low, high = bounds
-    hidden = not unbounded and (0 < low < 0.005 or 0.995 <= high < 1)  # what two decimals would round to a certainty
-    decimals = 2 if high - low >= 0.05 and not hidden else 3
-    smallest = 10.0**-decimals
-    texts = [_signed(low, decimals), _signed(high, decimals)]
-    if not unbounded:  # as for the values: never certain by rounding
-        if texts[1] == _signed(1, decimals) and high < 1:
-            texts[1] = f">{1 - smallest:.{decimals}f}"
-        if texts[0] == _signed(0, decimals) and low > 0:
-            texts[0] = f"<{smallest:.{decimals}f}"
-    return (" to " if low < 0 or texts[1].startswith(">") else "–").join(texts)
-
-
-def _signed(value: float, decimals: int) -> str:
-    text = f"{value:.{decimals}f}".replace("-", "−")
-    return text.removeprefix("−") if not text.strip("−0.") else text
+def labels_of(evaluation: dict[str, Any]) -> dict[str, str]:
+    """Return the name in words of every metric, the primary one first and marked as such."""
+    labels = dict(_HEADLINE)
+    primary = evaluation.get("primary")  # not in a run of an older version
+    if primary is None:
+        return labels
+    return {primary: f"{labels.pop(primary)} (primary)"} | labels
 
 
 def result_rows(evaluation: dict[str, Any]) -> list[list[str]]:
-    """Lay out the results of every split.
+    """Lay out the results of every split, the primary metric first.
 
     Args:
         evaluation: the content of evaluation.json.
@@ -92,17 +60,51 @@ def result_rows(evaluation: dict[str, Any]) -> list[list[str]]:
     def groups(metrics: dict[str, Any]) -> str:
         return "unknown" if metrics["groups"] is None else f"{metrics['groups']:,}"
 
-    rows = [
+    labels = labels_of(evaluation)
+    metrics_rows = [
+        row(label, lambda metrics, name=name: format_estimate(metrics, name))
+        for name, label in labels.items()
+        if any(metrics.get(name) is not None or name in _ALWAYS for metrics in splits.values())
+    ]
+    lead = 1 if evaluation.get("primary") else 0
+    return [
         ["", *splits],
         row("Images", lambda metrics: f"{metrics['images']:,}"),
         row("Groups", groups),
+        *metrics_rows[:lead],
         row("Right", lambda metrics: f"{metrics['correct']:,}/{metrics['images']:,}"),
+        *metrics_rows[lead:],
     ]
-    return rows + [
-        row(label, lambda metrics, name=name: format_estimate(metrics, name))
-        for name, label in _HEADLINE
-        if any(metrics.get(name) is not None or name in _ALWAYS for metrics in splits.values())
+
+
+def subgroup_rows(evaluation: dict[str, Any], split: str, column: str) -> list[list[str]]:
+    """Lay out a table of evaluation.json's subgroups: a row a value; the first row holds the headings."""
+    table = evaluation["splits"][split]["subgroups"][column]
+    labels = {
+        name: label for name, label in labels_of(evaluation).items() if all(name in part for part in table.values())
+    }
+    return [
+        [column, "Images", "Groups", *labels.values()],
+        *(
+            [value or "(none)", f"{part['images']:,}", f"{part['groups']:,}"]
+            + [format_estimate(part, name) for name in labels]
+            for value, part in table.items()
+        ),
     ]
+
+
+def prevalence_rows(metrics: dict[str, Any]) -> list[list[str]]:
+    """Lay out a split's predictive values at the stated prevalence; [] where none is stated."""
+    rows = [
+        [
+            name,
+            format_score(rates["prevalence"]),
+            *(format_estimate(rates, f"{kind}_at_prevalence") for kind in ("ppv", "npv")),
+        ]
+        for name, rates in metrics["per_class"].items()
+        if "prevalence" in rates
+    ]
+    return [["Class", "Prevalence", "PPV", "NPV"], *rows] if rows else []
 
 
 def without_interval(metrics: dict[str, Any]) -> list[str]:
@@ -120,17 +122,18 @@ def without_interval(metrics: dict[str, Any]) -> list[str]:
 
 def summary_table(evaluation: dict[str, Any]) -> str:
     """Set the results as plain text, one row a metric and one column a split, with what has to be said beneath."""
-    rows = result_rows(evaluation)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    ]
-    lines.insert(1, "─" * len(lines[0]))
+    lines = text_table(result_rows(evaluation))
     lines.append(f"Unit of the split: {evaluation['unit_of_split']}. In brackets: 95 % intervals.")
     for name, metrics in evaluation["splits"].items():
         lines += [f"{name}, {reason}." for reason in without_interval(metrics)]
         lines += [f"Warning, {name}: {warning}." for warning in metrics["warnings"]]
+        for column in metrics.get("subgroups", {}):
+            lines += ["", f"{name}, by {column}:", *text_table(subgroup_rows(evaluation, name, column))]
+        at_prevalence = prevalence_rows(metrics)
+        if at_prevalence:
+            lines += ["", f"{name}, predictive values at the stated prevalence:", *text_table(at_prevalence)]
+    lines += calibration_page.summary_lines(evaluation)
+    lines += verdict(evaluation.get("baselines") or {}, "the model")
     if evaluation.get("demo"):
-        lines = ["DEMO: synthetic images. Not a result.", *lines]
+        lines = [DEMO, *lines]
     return "\n".join(lines)

@@ -7,10 +7,9 @@ import pathlib
 import numpy as np
 from flax.traverse_util import flatten_dict
 
-from medjax.checkpoint import Checkpoints
 from medjax.errors import UserError
+from medjax.inference.finished_run import best_variables
 from medjax.models import safetensors, torchvision
-from medjax.run_folder import read_json
 
 
 def export_weights(workdir: pathlib.Path, output: pathlib.Path) -> int:
@@ -30,12 +29,7 @@ def export_weights(workdir: pathlib.Path, output: pathlib.Path) -> int:
     Raises:
       UserError: the folder is not a run's, or nothing was saved yet, or the file cannot be written.
     """
-    early = read_json(workdir / "config.json")["early_stopping"]["metric"]
-    with Checkpoints(workdir / "checkpoints", "min" if early == "val_loss" else "max") as checkpoints:
-        best = checkpoints.best_step
-        if best is None:
-            raise UserError(f"{workdir} has no checkpoint of a whole epoch yet: go on with the run first.")
-        variables = checkpoints.restore_variables(best)
+    variables = best_variables(workdir)
     if torchvision.is_resnet(variables):
         tensors = torchvision.to_state_dict(variables)
     else:

@@ -11,6 +11,8 @@ import numpy as np
 
 from medjax.inference.predictions import collect
 from medjax.pipeline.feed import Feed
+from medjax.pipeline.storage import disk_errors, write_text
+from medjax.processes import everywhere
 from medjax.state import Params
 
 
@@ -32,7 +34,7 @@ def load_or_compute(
 
     Args:
       file: .npy; written when missing or when it belongs to other weights, images or views.
-      step: compiled by `steps.make_feature_step`.
+      step: compiled by `steps.make_feature_step`, with the same seed.
       variables: of the whole model.
       feed: of the images.
       rows: N of the table.
@@ -51,28 +53,29 @@ def load_or_compute(
         digest.update(np.asarray(leaf).tobytes())
     key = digest.hexdigest()
     mark = file.with_suffix(".sha256")
-    if file.exists() and mark.exists() and mark.read_text().strip() == key:
+    if everywhere(file.exists() and mark.exists() and mark.read_text().strip() == key):
         return np.load(file, allow_pickle=False)
-    features = _compute(step, variables, feed, rows, plain, augmented, views, seed, batch_size)
-    mark.unlink(missing_ok=True)
-    part = file.with_suffix(".part.npy")
-    np.save(part, features)
-    part.replace(file)
-    mark.write_text(key + "\n")
+    features = _compute(step, variables, feed, rows, plain, augmented, views, batch_size)
+    with disk_errors(file):
+        mark.unlink(missing_ok=True)
+        part = file.with_suffix(".part.npy")
+        np.save(part, features)
+        part.replace(file)
+    write_text(mark, key + "\n")
     return features
 
 
-def _compute(step, variables, feed, rows, plain, augmented, views, seed, batch_size) -> np.ndarray:
+def _compute(step, variables, feed, rows, plain, augmented, views, batch_size) -> np.ndarray:
     once = np.concatenate([plain, augmented]) if views == 1 else plain
     found = collect(lambda batch: step(variables, batch, None), feed, once, batch_size, "features")
     features = np.zeros((rows, views, found.shape[1]), np.float32)
     features[once, 0] = found
     for view in range(views if views > 1 else 0):
-        root, bar = jax.random.fold_in(jax.random.key(seed), view), f"features, view {view + 1} of {views}"
-        one_view = functools.partial(_augmented, step, variables, root)
+        one_view = functools.partial(_augmented, step, variables, np.int32(view))
+        bar = f"features, view {view + 1} of {views}"
         features[augmented, view] = collect(one_view, feed, augmented, batch_size, bar)
     return features
 
 
-def _augmented(step, variables, root, batch):
-    return step(variables, batch, root)
+def _augmented(step, variables, view, batch):
+    return step(variables, batch, view)

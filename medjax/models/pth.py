@@ -114,10 +114,12 @@ def _read_legacy(data: bytes) -> tuple[Any, dict[str, memoryview]]:
         parts.append((unpickler.load(), unpickler.storages))
         pos = unpickler.pos
     (_, _), (protocol, _), (_, _), (content, storages), (order, _) = parts
-    if protocol != LEGACY_PROTOCOL or type(order) is not list or sorted(map(str, order)) != sorted(storages):
+    # Text and numbers alone, since the text of nested lists can be longer than any memory.
+    keys = [str(key) for key in order if type(key) in (str, int)] if type(order) is list else []
+    if protocol != LEGACY_PROTOCOL or sorted(keys) != sorted(storages):
         raise UserError("is damaged: its list of storages does not fit its tensors.")
     buffers = {}
-    for key in map(str, order):
+    for key in keys:
         (numel,) = struct.unpack_from("<q", data, pos)
         nbytes = storages[key].numel * storages[key].dtype.itemsize
         buffer = memoryview(data)[pos + 8 : pos + 8 + nbytes]

@@ -57,7 +57,10 @@ def read(data: bytes) -> dict[str, np.ndarray]:
             count *= length
         if begin != end or stop - begin != count * dtype.itemsize or stop > len(body):
             raise UserError(f"is damaged or truncated: tensor {name[:80]!r} does not lie where its header says.")
-        arrays[name] = np.frombuffer(body[begin:stop], dtype).reshape(shape)
+        try:
+            arrays[name] = np.frombuffer(body[begin:stop], dtype).reshape(shape)
+        except (ValueError, OverflowError) as error:  # an empty tensor of a length that no array can have
+            raise UserError(f"is damaged: tensor {name[:80]!r} of shape {shape} cannot be.") from error
         end = stop
     if end != len(body):
         raise UserError(f"is damaged: {len(body) - end} bytes after the last tensor.")

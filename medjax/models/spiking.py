@@ -77,11 +77,21 @@ def resting_membrane(shape: Sequence[int], dtype: Any) -> jax.Array:
     return jnp.zeros(shape, jnp.promote_types(dtype, jnp.float32))
 
 
+class SpikeMaps(nn.Module):
+    """Returns spikes [B, T, H, W, C] as they are: what runs inside a scan has no name from outside, this has."""
+
+    @nn.compact
+    def __call__(self, spikes: jax.Array) -> jax.Array:
+        """Return `spikes`."""
+        return spikes
+
+
 class SpikingBackbone(nn.Module):
     """Images [B, H, W, C], the input current of every step -> spikes [B, steps, F] of two convolutional layers.
 
-    Convolution 5x5, max-pool 2x2, neurons, twice: 12 and 64 channels. Submodules conv1, conv2. Sows the mean spikes a
-    step and neuron of each image, [B], in "intermediates" as lif1 and lif2; see `spike_rates`.
+    Convolution 5x5, max-pool 2x2, neurons, twice: 12 and 64 channels. Submodules conv1, conv2, and spikes, the last
+    map. Sows the mean spikes a step and neuron of each image, [B], in "intermediates" as lif1 and lif2; see
+    `spike_rates`.
 
     Raises:
       UserError: the images are smaller than 16x16 or have another number of channels.
@@ -108,7 +118,7 @@ class SpikingBackbone(nn.Module):
             membrane, spikes = self.neuron(membranes[0], current, steps=block)
             deeper = max_pool(conv2(spikes.reshape(-1, *current.shape[1:])))
             second, deep_spikes = self.neuron(membranes[1], deeper.reshape(block, batch, *deeper.shape[1:]))
-            return (membrane, second), (deep_spikes.reshape(block, batch, -1), _rate(spikes), _rate(deep_spikes))
+            return (membrane, second), (deep_spikes, _rate(spikes), _rate(deep_spikes))
 
         deep_shape = (batch, (height - 4) // 2, (width - 4) // 2, 64)
         resting = (resting_membrane(current.shape, self.dtype), resting_membrane(deep_shape, self.dtype))
@@ -116,7 +126,8 @@ class SpikingBackbone(nn.Module):
         _, (spikes, *rates) = scan(self._conv(64, "conv2"), resting, None)
         for name, rate in zip(("lif1", "lif2"), rates, strict=True):
             self.sow("intermediates", name, rate.mean(0))
-        return jnp.moveaxis(spikes.reshape(self.steps, batch, -1), 0, 1)
+        spikes = SpikeMaps(name="spikes")(jnp.moveaxis(spikes.reshape(self.steps, *deep_shape), 0, 1))
+        return spikes.reshape(batch, self.steps, -1)
 
     def _conv(self, features: int, name: str) -> Conv:
         return Conv(

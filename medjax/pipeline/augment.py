@@ -57,6 +57,11 @@ class Augmentation:
     def _warps(self) -> bool:
         return bool(self.rotation or self.zoom or self.shift or self.shear or self.crop < 1)
 
+    @property
+    def changes_images(self) -> bool:
+        """Whether a call does anything; blending, which `mix` does, is not meant."""
+        return dataclasses.replace(self, mixup=0.0, cutmix=0.0) != Augmentation()
+
     def __call__(self, images: jax.Array, keys: jax.Array) -> jax.Array:
         """Augment each image of a batch by itself.
 
@@ -67,7 +72,7 @@ class Augmentation:
         Returns:
           float [B, H, W, C] in [0, 1].
         """
-        if dataclasses.replace(self, mixup=0.0, cutmix=0.0) == Augmentation():
+        if not self.changes_images:
             return to_unit(images)
         return jax.vmap(self._augment_one)(images, keys)
 

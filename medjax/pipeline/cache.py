@@ -122,7 +122,7 @@ def _open(folder: Path) -> ImageTable | None:
         return None
     try:
         return read_table(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         log.warning("the table in %s is damaged (%s) and is made anew", folder, error)
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def read_categories(table: ImageTable, names: Sequence[str]) -> Categories:
     """
     values, codes = {}, np.zeros((len(table), len(names)), np.int32)
     for place, name in enumerate(names):
-        allowed = sorted(key for key in table.columns if not key.startswith("source_"))
+        allowed = sorted(table.kept_columns)
         if name not in allowed:
             there = f"choose from {', '.join(allowed)}" if allowed else f"{table.name} has none"
             raise UserError(f"config.data.input_columns names {name!r}, which is no column for the network: {there}.")
@@ -54,3 +54,28 @@ def read_categories(table: ImageTable, names: Sequence[str]) -> Categories:
             )
         values[name] = tuple(found.tolist())
     return Categories(values, codes)
+
+
+def codes_of(table: ImageTable, values: Mapping[str, Sequence[str]]) -> np.ndarray:
+    """Number the input columns of another table as those of training were numbered.
+
+    Args:
+      table: N rows.
+      values: of D columns, as `Categories.values`.
+
+    Returns:
+      int32 [N, D].
+
+    Raises:
+      UserError: a column is not there, or holds a value that training did not.
+    """
+    codes = np.zeros((len(table), len(values)), np.int32)
+    for place, (name, known) in enumerate(values.items()):
+        if name not in table.columns:
+            raise UserError(f"the network is told {name!r} besides each image, and the images have no such column.")
+        number = {value: code for code, value in enumerate(known)}
+        for row, value in enumerate(table.columns[name].astype(np.str_).tolist()):
+            if value not in number:
+                raise UserError(f"column {name!r} holds {value!r}; the network knows {', '.join(known)} only.")
+            codes[row, place] = number[value]
+    return codes

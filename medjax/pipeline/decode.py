@@ -12,6 +12,7 @@ only resized: see `to_npy`.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,6 +22,8 @@ from PIL import Image, ImageOps
 # 8,192 × 8,192. Pillow itself warns from 89 million pixels on and refuses twice as many.
 MAX_PIXELS = 2**26
 MAX_CHANNELS = 64
+# Pillow knows many more, and starts other programs for some of them.
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF")
 _NPY = b"\x93NUMPY"
 FITS = ("squash", "crop", "pad")
 _BILINEAR = Image.Resampling.BILINEAR
@@ -53,7 +56,7 @@ def decode(data: bytes, *, size: int, channels: int, fit: str, dtype: type = np.
     if channels not in (1, 3):
         raise BadImageError(f"a picture has 1 or 3 channels, not {channels}")
     try:
-        with Image.open(io.BytesIO(data)) as file:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
             _check(file)
             file.load()
             # 16 bits do not go through Pillow's own conversion to 8, which clips instead of scaling.
@@ -79,13 +82,18 @@ def to_npy(pixels: np.ndarray) -> bytes:
 
 
 def _from_npy(data: bytes) -> np.ndarray:
+    file = io.BytesIO(data)
     try:
-        pixels = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise BadImageError(f"damaged .npy ({error})") from error
-    if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim not in (2, 3) or not pixels.size:
-        raise BadImageError(f"a .npy of {pixels.dtype} {pixels.shape}; uint8 or uint16 [H, W] or [H, W, C] is needed")
-    return pixels.reshape(*pixels.shape[:2], -1)
+        version = np.lib.format.read_magic(file)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    except Exception as error:  # NumPy's reader of headers raises nearly any class on malformed bytes
+        raise BadImageError(f"damaged .npy ({_reason(error)})") from error
+    if dtype not in (np.uint8, np.uint16) or len(shape) not in (2, 3) or min(shape) < 1:
+        raise BadImageError(f"a .npy of {dtype} {shape}; uint8 or uint16 [H, W] or [H, W, C] is needed")
+    # Before anything is allocated: somebody's file may begin like ours and claim any size.
+    if version != (1, 0) or fortran or len(data) - file.tell() != math.prod(shape) * dtype.itemsize:
+        raise BadImageError(f"damaged .npy (not the bytes of {shape})")
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(*shape[:2], -1)
 
 
 def _resize_array(pixels: np.ndarray, size: int, channels: int, fit: str, dtype: type) -> np.ndarray:
@@ -106,11 +114,11 @@ def facts(data: bytes) -> dict[str, Any]:
 
     Height and width are 0 where the bytes are no picture.
     """
-    if data.startswith(_NPY):
-        pixels = _from_npy(data)
-        return {"source_height": pixels.shape[0], "source_width": pixels.shape[1], "source_mode": pixels.dtype.name}
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        if data.startswith(_NPY):
+            pixels = _from_npy(data)
+            return {"source_height": pixels.shape[0], "source_width": pixels.shape[1], "source_mode": pixels.dtype.name}
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             return {"source_height": image.height, "source_width": image.width, "source_mode": image.mode}
     except Exception:  # malformed in one of Pillow's many ways; decode will say how
         return {"source_height": 0, "source_width": 0, "source_mode": ""}
@@ -118,10 +126,10 @@ def facts(data: bytes) -> dict[str, Any]:
 
 def bit_depth(data: bytes) -> int | None:
     """Return 16 for 16-bit grey, 8 for any other picture, None for what is no picture; from the header alone."""
-    if data.startswith(_NPY):
-        return 8 * _from_npy(data).dtype.itemsize
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        if data.startswith(_NPY):
+            return 8 * _from_npy(data).dtype.itemsize
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             return 16 if image.mode.startswith("I") else 8
     except Exception:  # malformed in one of Pillow's many ways; decode will say how
         return None

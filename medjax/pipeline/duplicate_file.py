@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import logging
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +58,9 @@ def _read(file: Path, table: ImageTable) -> Duplicates | None:
             if int(stored["version"]) != VERSION or str(stored["content_hash"]) != table.content_hash:
                 return None
             found = Duplicates(**{field.name: stored[field.name] for field in dataclasses.fields(Duplicates)})
+            return found if len(found.groups) == len(table) else None
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # NumPy and zipfile raise nearly any class on malformed bytes
         log.warning("%s is damaged (%s); the copies are searched anew", file, error)
         return None
-    return found if len(found.groups) == len(table) else None

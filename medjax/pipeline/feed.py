@@ -5,15 +5,16 @@ from __future__ import annotations
 import collections
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from medjax.sharding import by_batch, replicated
+from medjax.processes import everywhere
+from medjax.sharding import by_batch, place, replicated
 
-PLACEMENTS = ("auto", "device", "host")
+PLACEMENTS = ("auto", "device", "sharded", "host")
 
 _AHEAD = 2  # batches gathered before they are asked for
 _SHARE = 0.5  # of the device's free memory that examples may take; the network needs the rest
@@ -44,17 +45,24 @@ class Feed(Protocol):
 
 
 class DeviceFeed:
-    """Examples that rest on every device; a small program of its own gathers the rows of a step."""
+    """Examples that rest on the devices; a small program of its own gathers the rows of a step."""
 
-    def __init__(self, examples: np.ndarray, labels: np.ndarray, categories: np.ndarray, mesh: Mesh):
-        whole, divided = replicated(mesh), by_batch(mesh)
-        self._arrays = jax.device_put((examples, labels, categories), whole)
-        self._gather = jax.jit(_gather, in_shardings=(whole, divided), out_shardings=divided)
+    def __init__(
+        self, examples: np.ndarray, labels: np.ndarray, categories: np.ndarray, mesh: Mesh, *, sharded: bool = False
+    ):
+        """Put the examples on every device, or, `sharded`, a part of them on each."""
+        whole, self._divided = replicated(mesh), by_batch(mesh)
+        lying = self._divided if sharded else whole
+        rows = _place_parts(examples, mesh) if sharded else place(examples, whole)
+        self._arrays = (rows, place(labels, whole), place(categories, whole))
+        self._gather = jax.jit(
+            _gather, in_shardings=((lying, whole, whole), self._divided), out_shardings=self._divided
+        )
 
     def ahead(self, indices: Iterable[np.ndarray]) -> Generator[Batch]:
         """Yield the batch of each int32 [B]."""
         for chosen in indices:
-            yield self._gather(self._arrays, chosen)
+            yield self._gather(self._arrays, place(chosen, self._divided))
 
 
 class HostFeed:
@@ -82,9 +90,16 @@ class HostFeed:
             pool.shutdown(cancel_futures=True)
 
     def _take(self, chosen: np.ndarray) -> Batch:
-        # Each gather makes arrays of its own, so JAX may keep them without a copy.
-        examples, labels, categories = (array[chosen] for array in self._arrays)
-        return Batch(*jax.device_put((examples, labels, categories, chosen), self._divided))
+        examples, labels, categories = (self._rows(array, chosen) for array in self._arrays)
+        return Batch(examples, labels, categories, place(chosen, self._divided))
+
+    def _rows(self, array: np.ndarray, chosen: np.ndarray) -> jax.Array:
+        """Gather rows on the host: of each device of this process its own share, and no others."""
+
+        def share(index: Any) -> np.ndarray:
+            return array[chosen[index[0]]]  # an array of its own, so that JAX may keep it without a copy
+
+        return jax.make_array_from_callback((len(chosen), *array.shape[1:]), self._divided, share)
 
 
 def make_feed(
@@ -96,26 +111,48 @@ def make_feed(
       examples: [N, …], possibly a memory map.
       labels: int32 [N].
       categories: int32 [N, D].
-      placement: "device", "host", or "auto": see `fits`.
+      placement: "device", on each; "sharded", rows divided among them; "host"; "auto": the first for which there is
+        room, see `fits`.
       mesh: the devices.
     """
-    resident = placement == "device" or (placement == "auto" and fits(examples.nbytes, mesh))
-    return (DeviceFeed if resident else HostFeed)(examples, labels, categories, mesh)
+    if placement == "auto":
+        placement = _roomiest(examples.nbytes, mesh)
+    if placement == "host":
+        return HostFeed(examples, labels, categories, mesh)
+    return DeviceFeed(examples, labels, categories, mesh, sharded=placement == "sharded")
+
+
+def _roomiest(size: int, mesh: Mesh) -> str:
+    """Return the fastest placement that so many bytes of examples leave room for, in every process."""
+    if everywhere(fits(size, mesh)):
+        return "device"
+    return "sharded" if everywhere(fits(size // mesh.size, mesh)) else "host"
 
 
 def fits(size: int, mesh: Mesh) -> bool:
-    """Return whether examples of so many bytes may rest on each device of the mesh.
+    """Return whether examples of so many bytes may rest on each of this process's devices.
 
     On a CPU never: the device's memory is the host's, where the memory map is already, and a copy would take that
     space again. Nor where the device does not tell its memory.
     """
-    for device in mesh.devices.flat:
+    for device in mesh.local_devices:
         stats = None if device.platform == "cpu" else device.memory_stats()
         if not stats or "bytes_limit" not in stats:
             return False
         if size > _SHARE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)):
             return False
     return True
+
+
+def _place_parts(array: np.ndarray, mesh: Mesh) -> jax.Array:
+    """Put an even part of the rows on each device, the last ones filled up with zeros that no index asks for."""
+    share = -(-len(array) // mesh.size)
+
+    def rows(index: Any) -> np.ndarray:
+        part = np.asarray(array[index[0]])
+        return np.concatenate([part, np.zeros((share - len(part), *part.shape[1:]), part.dtype)])
+
+    return jax.make_array_from_callback((share * mesh.size, *array.shape[1:]), by_batch(mesh), rows)
 
 
 def _gather(arrays: tuple[jax.Array, jax.Array, jax.Array], indices: jax.Array) -> Batch:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from medjax.datasets.folder_layout import SPLIT_NAMES
 from medjax.errors import UserError
 from medjax.pipeline.splits import make_splits
 
@@ -14,7 +15,6 @@ KINDS = ("clean", "official", "official_dedup")
 ONE_PER_GROUP = "test, one image a group"
 ALL_FOLDS = "test, all folds"
 OFFICIAL_COLUMN = "official_split"
-_NAMES = {"train": "train", "training": "train", "val": "val", "validation": "val", "test": "test", "testing": "test"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _official(
 
 
 def _by_name(official: np.ndarray) -> dict[str, np.ndarray]:
-    names = np.array([_NAMES.get(name.casefold(), name) for name in official.tolist()])
+    names = np.array([SPLIT_NAMES.get(name.casefold(), name) for name in official.tolist()])
     return {name: np.flatnonzero(names == name) for name in sorted(set(names.tolist()))}
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
+from medjax.counted import counted
+
 log = logging.getLogger("medjax")
 
 # Off a terminal, a task shorter than this says only that it is done.
@@ -54,4 +56,4 @@ class _Lines:
             self._quarter = quarter
 
     def finish(self) -> None:
-        log.info("%s: %s images in %.1f s", self._label, f"{self._done:,}", time.monotonic() - self._start)
+        log.info("%s: %s in %.1f s", self._label, counted(self._done, "image"), time.monotonic() - self._start)

@@ -93,12 +93,14 @@ def _read(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read the splits in {file}: {error.strerror}; check the path") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{file} is not JSON ({error}); {_ADVICE}") from error
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise UserError(f"{file} is not a split file of version {VERSION}; {_ADVICE}")
     splits = content.get("splits")
-    lists = isinstance(splits, dict) and all(isinstance(ids, list) for ids in splits.values())
+    lists = isinstance(splits, dict) and all(
+        isinstance(ids, list) and all(isinstance(image_id, str) for image_id in ids) for ids in splits.values()
+    )
     hashes = all(isinstance(content.get(kind), str) for kind in ("content_hash", "rows_hash"))
     if not lists or not hashes or not isinstance(content.get("how"), dict):
         raise UserError(f"{file} lacks the image ids by split, the table's hashes or how it was made; {_ADVICE}")

@@ -56,6 +56,11 @@ class ImageTable:
         return len(self.labels)
 
     @property
+    def kept_columns(self) -> dict[str, np.ndarray]:
+        """The columns that leave the table with its predictions: all but those of the audit."""
+        return {name: values for name, values in self.columns.items() if not name.startswith("source_")}
+
+    @property
     def rows_hash(self) -> str:
         """The sha256 over ids and labels alone, hex: the same for the same images at another size."""
         content = [self.image_ids.tolist(), self.labels.tolist(), list(self.class_names)]
@@ -111,6 +116,17 @@ def read_table(folder: Path) -> ImageTable:
     Raises:
       ValueError: the files do not belong together (a cut file, another format). OSError: they cannot be read.
     """
+    try:
+        table = _read_table(folder)
+    except (LookupError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{META_FILE} is not as it was written ({type(error).__name__})") from error
+    held = [table.labels, table.image_ids, table.group_ids, *table.columns.values()]
+    if any(values.shape != table.images.shape[:1] for values in held):
+        raise ValueError(f"{META_FILE} does not tell one value an image")
+    return table
+
+
+def _read_table(folder: Path) -> ImageTable:
     meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
     if meta["format"] != FORMAT:
         raise ValueError(f"format {meta['format']}, not {FORMAT}")

@@ -131,3 +131,10 @@ def test_the_subset_of_pictures_is_listed() -> None:
         first = next(iter(splits["train"].examples))
     with Image.open(io.BytesIO(first.image)) as image:
         assert (image.size, image.mode, first.label) == ((32, 32), "RGB", 0)
+
+
+def test_a_data_type_that_is_no_call_with_arguments_is_refused() -> None:
+    call = b"cn\nd\nK\x01R"  # of a number
+    data = b"\x80\x02}(U\x04datacm\nf\n)R(K\x01K\x01M\0\x0c\x86" + call + b"\x89U\0tbU\x06labels]K\x03au."
+    with pytest.raises(ValueError, match="its data is not uint8 of 1 × 3072"):
+        parse_python(data)

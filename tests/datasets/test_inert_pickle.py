@@ -54,7 +54,9 @@ def test_the_state_of_a_call_is_kept() -> None:
         (b"\x80\x02]", "pickle exhausted"),
         (b"\x80\x02.", r"damaged \(IndexError\)"),
         (b"\x80\x02h\x05.", r"damaged \(KeyError\)"),
-        (b"\x80\x02}]K\x01s.", r"damaged \(TypeError\)"),
+        (b"\x80\x02}]K\x01s.", "a list as a dictionary's key"),
+        (b"\x80\x02})\x85K\x01s.", "a tuple as a dictionary's key"),  # a deep one would end the process
+        (b"\x80\x02K\x01K\x02s.", r"damaged \(IndexError\)"),
         (b"\x80\x02}K\x01a.", "an item for a dict"),
         (b"\x80\x02]K\x01K\x02s.", "a key for a list"),
         (b"\x80\x02]K\x01b.", "a state for a list"),

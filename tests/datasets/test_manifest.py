@@ -6,6 +6,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from medjax.datasets import manifest
 from medjax.datasets.manifest import find_manifest, read_columns
 from medjax.datasets.source import open_source
 from medjax.errors import UserError
@@ -99,3 +100,10 @@ def test_the_manifest_that_was_given_is_taken_among_others(tmp_path: Path) -> No
 def test_a_folder_without_a_manifest_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no manifest \(\.csv, \.tsv, \.parquet\)"):
         find_manifest(open_source(tmp_path))
+
+
+def test_a_parquet_that_stands_for_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = parquet_bytes(path=["1"] * 5)
+    monkeypatch.setattr(manifest, "_MAX_ROWS", 4)
+    with pytest.raises(UserError, match="has 5 rows; at most 4 are read"):
+        read(tmp_path, data, ["path"], "m.parquet")

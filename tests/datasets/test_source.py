@@ -1,6 +1,9 @@
 import os
 import stat
+import struct
+import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -168,3 +171,78 @@ def test_a_beginning_that_cannot_be_had_is_a_read_error(tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes().replace(b"PK\x03\x04", b"PK\x03\x05"))
     with open_source(archive) as source, pytest.raises(ReadError, match=r"damaged in the \.zip"):
         source.head("a.png", 4)
+
+
+def change_directory(path: Path, **fields: tuple[int, str, int]) -> Path:
+    """Write numbers into the first entry of a .zip's directory: name=(offset, layout, value)."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"PK\x01\x02")
+    for offset, layout, value in fields.values():
+        struct.pack_into(layout, data, start + offset, value)
+    path.write_bytes(data)
+    return path
+
+
+def deflated(path: Path, data: bytes, method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.png", data)
+    return path
+
+
+def test_an_entry_that_unfolds_to_more_than_it_says_is_not_unfolded(tmp_path: Path) -> None:
+    bomb = deflated(tmp_path / "d.zip", bytes(2**24))
+    change_directory(bomb, size=(24, "<I", 10), checksum=(16, "<I", zlib.crc32(bytes(10))))
+    tracemalloc.start()
+    try:
+        with open_source(bomb) as source:
+            assert source.read("a.png") == bytes(10)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_entry_that_unfolds_to_less_than_it_says_is_damaged(tmp_path: Path) -> None:
+    archive = change_directory(deflated(tmp_path / "d.zip", b"pixels"), size=(24, "<I", 100))
+    with open_source(archive) as source, pytest.raises(ReadError, match="6 bytes, and 100 are announced"):
+        source.read("a.png")
+
+
+def test_a_bomb_is_refused_and_a_small_or_plain_archive_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zeros = deflated(tmp_path / "zeros.zip", bytes(2**20))
+    assert open_source(zeros).size == 2**20
+    monkeypatch.setattr(source_module, "MAX_BYTES_AT_ANY_RATIO", 2**19)
+    with pytest.raises(UserError, match=r"would unpack to 1,048,576; allowed are 100 times its size"):
+        open_source(zeros)
+    assert open_source(deflated(tmp_path / "plain.zip", bytes(2**20), zipfile.ZIP_STORED)).size == 2**20
+    monkeypatch.setattr(source_module, "MAX_ARCHIVE_BYTES", 2**20 - 1)
+    with pytest.raises(UserError, match="1,048,575 at most"):
+        open_source(tmp_path / "plain.zip")
+
+
+def test_overlapping_entries_count_each_for_itself(tmp_path: Path) -> None:
+    bomb = write_zip(tmp_path / "d.zip", {"a.png": bytes(1000)})
+    change_directory(bomb, size=(24, "<I", 2**32 - 2))  # as if it went on over all that follows
+    with pytest.raises(UserError, match=r"would unpack to 4,294,967,294; .* unpack it and give the folder"):
+        open_source(bomb)
+
+
+def test_an_archive_of_too_many_entries_is_refused(either: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_module, "MAX_ENTRIES", 2)
+    if either.is_dir():
+        assert len(open_source(either).files) == 3
+    else:
+        with pytest.raises(UserError, match="holds 3 entries, more than the 2 allowed"):
+            open_source(either)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_packings_that_unfold_without_a_limit_are_refused(tmp_path: Path, method: int) -> None:
+    with pytest.raises(UserError, match="packed in another way than stored or deflated"):
+        open_source(deflated(tmp_path / "d.zip", b"1", method))
+
+
+def test_a_directory_whose_names_are_no_text_is_one_clear_error(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "d.zip", {"ä.png": b""})
+    archive.write_bytes(archive.read_bytes().replace("ä".encode(), b"\xb6\xb6"))
+    with pytest.raises(UserError, match=r"is not a readable \.zip"):
+        open_source(archive)

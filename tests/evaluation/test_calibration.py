@@ -65,3 +65,41 @@ def test_points_of_the_curve():
     assert [point["accuracy"] for point in curve] == [0.5, 1]
     assert [point["confidence"] for point in curve] == pytest.approx([0.5, 0.9])
     assert [(point["images"], point["groups"]) for point in curve] == [(10, 5), (10, 5)]
+
+
+def test_a_second_bin_begins_with_20_images():
+    assert np.bincount(calibration.reliability_bins(np.linspace(0.5, 1, 19))).tolist() == [19]
+    assert np.bincount(calibration.reliability_bins(np.linspace(0.5, 1, 20))).tolist() == [10, 10]
+
+
+def test_a_gap_without_spread_is_all_error():
+    assert calibration.calibration_error(images([0.75] * 4, [1] * 4)) == pytest.approx((0.25, 0.25), abs=1e-12)
+
+
+def test_bins_weigh_by_their_images():
+    # 10 at 0.5, all wrong, and 30 at 1, all right
+    confidence, right = [0.5] * 10 + [1.0] * 30, [0] * 10 + [1] * 30
+    assert calibration.calibration_error(images(confidence, right)) == pytest.approx((0.125, 0.125), abs=1e-12)
+
+
+def test_the_spread_of_a_bin_is_over_its_own_groups():
+    # gaps of 0.25, with the variance 0.25 / 10 · 10/9, and of 0.125 without any
+    confidence = [0.75] * 10 + [0.875] * 10
+    right = [1, 0] * 5 + [1] * 10
+    debiased, plain = calibration.calibration_error(images(confidence, right))
+    spread = math.sqrt(0.25 / 9)
+    folded = stats.foldnorm(c=0.25 / spread, scale=spread).mean()
+    assert plain == pytest.approx((0.25 + 0.125) / 2, abs=1e-12)
+    assert debiased == pytest.approx((2 * 0.25 - folded + 0.125) / 2, abs=1e-12)
+
+
+def test_a_bin_that_a_resample_lacks_adds_nothing():
+    of = images([0.75] * 10 + [0.875] * 10, [1, 0] * 5 + [1] * 10)
+    counts = np.repeat([[0, 1], [1, 0]], 10, axis=1)
+    found = calibration.resampler(of)(counts)
+    assert found["plain_calibration_error"] == pytest.approx([0.125, 0.25], abs=1e-12)
+    assert found["expected_calibration_error"][0] == pytest.approx(0.125, abs=1e-12)
+
+
+def test_no_images_have_no_error():
+    assert np.isnan(calibration.calibration_error(images([], []))).all()

@@ -50,10 +50,30 @@ def test_agreement_without_two_classes_is_undefined():
 
 
 def test_predictive_values_at_a_stated_prevalence():
-    # of 1,000: 10 ill, 9 found; 990 well, 99 called ill
-    ppv, npv = predictive_values(0.9, 0.9, 0.01)
-    assert ppv == pytest.approx(9 / 108, abs=1e-15)
-    assert npv == pytest.approx(891 / 892, abs=1e-15)
-    assert math.isnan(predictive_values(0, 1, 0.5)[0])
-    with pytest.raises(ValueError, match=r"prevalence must be in \[0, 1\]; got 2"):
-        predictive_values(0.9, 0.9, 2)
+    # sensitivity and specificity 0.9; of 1,000: 10 ill, 9 found; 990 well, 99 called ill
+    found = predictive_values(np.array([[90, 10], [1, 9]]), (0.99, 0.01))
+    assert found["ppv_at_prevalence"] == pytest.approx([891 / 892, 9 / 108], abs=1e-15)
+    assert found["npv_at_prevalence"] == pytest.approx([9 / 108, 891 / 892], abs=1e-15)
+
+
+def test_at_the_prevalence_of_the_images_they_are_the_plain_ones():
+    matrix = np.array([[5, 2, 1], [0, 3, 1], [4, 0, 4]])
+    found, rates = predictive_values(matrix, (0.4, 0.2, 0.4)), class_rates(matrix)
+    assert found["ppv_at_prevalence"] == pytest.approx(rates["precision"], abs=1e-15)
+    assert found["npv_at_prevalence"] == pytest.approx(rates["npv"], abs=1e-15)
+
+
+def test_predictive_values_allow_for_the_mixture_of_the_other_classes():
+    # none of b, a third of c is called a; by the share of c, 0 or 1/2, so are 0 or 1/6 of all
+    matrix = np.array([[6, 0, 0], [0, 3, 0], [1, 0, 2]])
+    assert predictive_values(matrix, (0.5, 0.5, 0))["ppv_at_prevalence"][0] == 1
+    assert predictive_values(matrix, (0.5, 0, 0.5))["ppv_at_prevalence"][0] == pytest.approx(0.5 / (0.5 + 1 / 6))
+
+
+def test_predictive_values_without_images_are_undefined():
+    never_called = predictive_values(np.array([[4, 0], [2, 0]]), (0.5, 0.5))
+    assert np.isnan(never_called["ppv_at_prevalence"]).tolist() == [False, True]
+    assert np.isnan(never_called["npv_at_prevalence"]).tolist() == [True, False]
+    absent = np.array([[4, 0, 0], [1, 1, 0], [0, 0, 0]])
+    assert np.isnan(predictive_values(absent, (0.5, 0.25, 0.25))["ppv_at_prevalence"]).all()
+    assert predictive_values(absent, (0.5, 0.5, 0))["ppv_at_prevalence"][:2] == pytest.approx([0.5 / 0.75, 1])

@@ -31,6 +31,22 @@ def test_undefined_resamples_are_left_out():
     assert intervals.percentiles(values, 20) == intervals.percentiles(values[:-1], 20)
 
 
+def test_the_logit_scale_by_hand():
+    """Resamples of 0.8 ± 0.1 in 21 groups: logit ln 4, its error 0.1 · √(21/20) / 0.16."""
+    low, high = intervals.on_logit_scale(0.8, np.array([0.7, 0.9, np.nan]), 21)
+    half = stats.t.ppf(0.975, 20) * 0.1 * math.sqrt(21 / 20) / 0.16
+    assert math.log(low / (1 - low)) == pytest.approx(math.log(4) - half, abs=1e-12)
+    assert math.log(high / (1 - high)) == pytest.approx(math.log(4) + half, abs=1e-12)
+
+
+def test_the_logit_scale_ends_before_0_and_1():
+    low, high = intervals.on_logit_scale(0.99, np.array([0.95, 1.0, 1.0]), 30)
+    assert 0.4 < low < 0.95
+    assert 0.99 < high < 1
+    mirrored = intervals.on_logit_scale(0.01, np.array([0.05, 0.0, 0.0]), 30)
+    assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
 def test_no_group_is_in_two_pairs():
     both = np.ones(5, bool)
     assert intervals.disjoint_pairs(both, both) == 2

@@ -10,6 +10,7 @@ from medjax.evaluation.metrics import evaluate
 from medjax.evaluation.predictions import Predictions
 from medjax.evaluation.ranking import one_vs_rest_auroc
 from medjax.evaluation.scores import log_loss
+from medjax.evaluation.settings import Settings
 
 
 def table(labels, probabilities, groups=None, names=("a", "b", "c")):
@@ -210,3 +211,30 @@ def test_a_constant_prediction_has_no_mcc_and_says_so():
     result = evaluate(table([0, 1], [[0.8, 0.2], [0.8, 0.2]]))
     assert result["mcc"] is None
     assert result["warnings"] == ["all images are predicted as one class: the MCC is undefined"]
+
+
+def test_predictive_values_at_a_stated_prevalence_have_intervals():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 100)
+    probabilities = np.stack([1 - labels, labels], axis=1) * 0.3 + rng.dirichlet([1, 1], 100) * 0.7
+    stated = evaluate(table(labels, probabilities), settings=Settings(prevalence=(0.9, 0.1)))["per_class"]
+    b = stated["b"]
+    called, missed = b["sensitivity"] * 0.1, (1 - b["specificity"]) * 0.9
+    assert (stated["a"]["prevalence"], b["prevalence"]) == (0.9, 0.1)
+    assert b["ppv_at_prevalence"] == pytest.approx(called / (called + missed), abs=1e-12)
+    for name in ("ppv_at_prevalence", "npv_at_prevalence"):
+        low, high = b[f"{name}_interval"]
+        assert low < b[name] < high
+        assert "bootstrap over 100 images" in b[f"{name}_interval_basis"]
+    assert "prevalence" not in evaluate(table(labels, probabilities))["per_class"]["b"]
+
+
+def test_settings_that_do_not_fit_the_table_are_refused():
+    with pytest.raises(UserError, match="3 classes need a share each"):
+        evaluate(table(SIX_LABELS, SIX), settings=Settings(prevalence=(0.5, 0.5)))
+
+
+def test_curves_are_left_out_where_a_class_is_missing():
+    result = evaluate(table([0, 0, 1], [[0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1]]))
+    assert list(result["curves"]) == list(result["decision_curves"]) == ["a", "b"]
+    assert evaluate(table([-1], [[0.8, 0.2]]))["curves"] == {}

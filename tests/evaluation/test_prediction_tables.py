@@ -109,6 +109,11 @@ def test_a_bad_file_is_refused_by_name(tmp_path, content, message):
         read_csv(tmp_path / "p.csv")
 
 
+def test_a_folder_is_a_users_error(tmp_path):
+    with pytest.raises(UserError, match="Is a directory"):
+        read_csv(tmp_path)
+
+
 def test_a_missing_file_is_a_users_error(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         read_csv(tmp_path / "none.csv")
@@ -148,3 +153,14 @@ def test_writing_replaces_the_file_in_one_step(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_csv(tmp_path / "p.csv", table(image_ids=["x", "y", "z"]))
     assert (tmp_path / "p.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"image_id,label," + b"abcdefgh," * 1_100_000, b"image_id,label," + b"x" * 10_000_000, b"0123456789," * 900_000],
+)
+def test_a_line_of_ten_megabytes_is_one_short_line(tmp_path, line):
+    (tmp_path / "p.csv").write_bytes(line + b"\n")
+    with pytest.raises(UserError) as caught:
+        read_csv(tmp_path / "p.csv")
+    assert len(str(caught.value)) < 2100

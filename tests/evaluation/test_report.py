@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -60,48 +61,70 @@ def make_run(folder, demo=False, names=("glioma", NASTY), optional=True):
     return predictions
 
 
-def test_nothing_is_loaded_from_elsewhere(tmp_path):
-    predictions = make_run(tmp_path)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Source of the page of a real run, with all its pictures; drawing takes its time, so most tests share it."""
+    folder = tmp_path_factory.mktemp("run")
+    predictions = make_run(folder)
     thumbnails = {image_id: np.zeros((8, 8, 1), np.uint8) for image_id in predictions.image_ids}
-    source = write_report(tmp_path, thumbnails).read_text()
-    page = Page(source)
+    return write_report(folder, thumbnails, {predictions.image_ids[0]: np.ones((2, 2), np.float32)}).read_text()
+
+
+def test_nothing_is_loaded_from_elsewhere(written):
+    page = Page(written)
     assert all(image["src"].startswith("data:image/") for image in page.all("img"))
     assert not page.all("script")
     assert not page.all("link")
-    assert "http://" not in source
-    assert "https://" not in source
+    assert "http://" not in written
+    assert "https://" not in written
 
 
-def test_text_of_others_is_escaped(tmp_path):
-    make_run(tmp_path)
-    source = write_report(tmp_path).read_text()
-    assert "<script" not in source
-    assert "$title" in Page(source).text
+def test_text_of_others_is_escaped(written):
+    assert "<script" not in written
+    assert "$title" in Page(written).text
 
 
-def test_every_picture_has_an_alternative_text(tmp_path):
-    predictions = make_run(tmp_path)
-    thumbnails = {image_id: np.zeros((8, 8, 3), np.uint8) for image_id in predictions.image_ids}
-    alternatives = [image["alt"] for image in Page(write_report(tmp_path, thumbnails).read_text()).all("img")]
-    assert len(alternatives) == 1 + 2 + 4  # the loss, two matrices, four thumbnails
-    assert "training 1 at epoch 1, 0.333 at epoch 3" in alternatives[0]
-    assert f"true glioma: 1 glioma, 1 {NASTY}" in alternatives[1]
+def test_every_picture_has_an_alternative_text(written):
+    alternatives = [image["alt"] for image in Page(written).all("img")]
+    # two matrices, ROC, precision-recall, reliability, decision, the loss; scale, thumbnails, heat map
+    assert len(alternatives) == 7 + 1 + 4 + 1
+    assert all(alternatives)
+    assert f"true glioma: 1 glioma, 1 {NASTY}" in alternatives[0]
+    assert "training 1 at epoch 1, 0.333 at epoch 3" in alternatives[6]
     assert f"{NASTY}1: true glioma, predicted {NASTY}, 0.800" in alternatives
 
 
-def test_the_unit_of_the_split_comes_first(tmp_path):
-    make_run(tmp_path)
-    text = Page(write_report(tmp_path).read_text()).text
+def test_the_unit_of_the_split_comes_first(written):
+    text = Page(written).text
     assert text.index("Unit of the split: image (patient overlap unknown).") < text.index("Research use") < 400
 
 
-def test_images_stand_beside_the_results(tmp_path):
-    make_run(tmp_path)
-    text = Page(write_report(tmp_path).read_text()).text.replace("\u2060", "")
+def test_images_stand_beside_the_results(written):
+    text = Page(written).text.replace("\u2060", "")
     assert "3/4" in text
     assert "0.750 (–)" in text
     assert "interval of every metric: not estimable: 4 groups; 20 are needed" in text
     assert "PPV" in text
+
+
+def test_sections_follow_one_another(written):
+    headings = re.findall(r"<h2>(.*?)</h2>", written)
+    assert headings == [
+        "Results", "Confusion matrices", "Discrimination", "Calibration and utility", "Learning curves",
+        "Sample predictions", "Images left out", "Methods, a draft", "Checklists", "Configuration", "Provenance",
+    ]  # fmt: skip
+
+
+def test_heat_maps_are_counted_as_evidence(written):
+    assert "Heat maps of 1 test image, under Sample predictions." in Page(written).text
+
+
+def test_figures_lie_beside_the_page(tmp_path):
+    make_run(tmp_path, optional=False)
+    write_report(tmp_path)
+    names = {file.name for file in (tmp_path / "figures").iterdir()}
+    assert {"roc.png", "roc.csv", "confusion_val.png", "confusion_test.csv", "reliability.csv"} <= names
+    assert not [name for name in names if not name.endswith((".png", ".csv"))]
 
 
 def test_demo_is_loud(tmp_path):
@@ -112,24 +135,23 @@ def test_demo_is_loud(tmp_path):
     assert "DEMO: " in page.text[:200]
 
 
-def test_a_real_run_does_not_say_demo(tmp_path):
-    make_run(tmp_path)
-    assert "DEMO" not in Page(write_report(tmp_path).read_text()).text
+def test_a_real_run_does_not_say_demo(written):
+    assert "DEMO" not in Page(written).text
 
 
-def test_origin_of_the_numbers_is_said(tmp_path):
-    make_run(tmp_path)
-    text = Page(write_report(tmp_path).read_text()).text
+def test_origin_of_the_numbers_is_said(written):
+    text = Page(written).text
     for expected in ("abc123", "cpu:cpu", "0.10", "seed", hashlib.sha256(b"{}").hexdigest(), "bad.png", "truncated"):
         assert expected in text
 
 
 def test_only_evaluation_json_is_needed(tmp_path):
     make_run(tmp_path, optional=False)
-    page = Page(write_report(tmp_path).read_text())
+    source = write_report(tmp_path).read_text()
+    page = Page(source)
     assert "Results" in page.text
     assert "Learning curves" not in page.text
-    assert "Sample predictions" not in page.text
+    assert "<h2>Sample predictions" not in source
     assert report_image_ids(tmp_path) == []
 
 

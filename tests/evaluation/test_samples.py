@@ -41,6 +41,15 @@ def test_an_image_without_label_is_never_chosen():
     assert "i6" not in sample_ids(PREDICTIONS, 8)
 
 
+def test_of_a_group_one_image_is_chosen():
+    copies = Predictions(
+        PREDICTIONS.image_ids, [*"xxyyzz", "", ""], PREDICTIONS.labels, PREDICTIONS.probabilities, ("a", "b")
+    )
+    chosen = choose(copies, 2)
+    # x: 1 is wrong, so 0 is not shown as right; y: 2 is the most confidently wrong; z: 4 is the least certain
+    assert (chosen.wrong, chosen.uncertain, chosen.right) == ([2, 1], [4, 7], [])
+
+
 def test_all_right_and_one_image():
     chosen = choose(table([0], [0.9]), 4)
     assert (chosen.wrong, chosen.uncertain, chosen.right) == ([], [0], [])

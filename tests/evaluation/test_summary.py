@@ -1,6 +1,7 @@
 import pytest
 
-from medjax.evaluation.summary import format_estimate, format_score, summary_table
+from medjax.evaluation.estimates import format_estimate, format_score
+from medjax.evaluation.summary import summary_table
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,7 @@ def evaluation(**changes):
         "log_loss": 12.3456,
         "warnings": ["something"],
     }
+    metrics["per_class"] = {}
     splits = {"val": metrics | {"warnings": [], "groups": 7}, "test": metrics}
     return {"unit_of_split": "patient", "demo": False, "splits": splits} | changes
 
@@ -76,3 +78,41 @@ def test_demo_is_said_first():
 )
 def test_an_interval_stands_in_brackets(name, value, bounds, text):
     assert format_estimate({name: value, f"{name}_interval": bounds}, name) == text
+
+
+def test_the_primary_metric_leads_and_is_marked():
+    rows = summary_table(evaluation(primary="macro_auroc")).splitlines()
+    assert rows[4].split()[:4] == ["Macro", "AUROC", "(one-vs-rest)", "(primary)"]
+    assert rows[5].startswith("Right")
+    assert sum("Macro AUROC" in row and "interval of" not in row for row in rows) == 1
+
+
+def subgroup(images, **figures):
+    return {"images": images, "groups": 7, "accuracy": 0.5, "macro_auroc": None} | figures
+
+
+def test_subgroups_and_predictive_values_follow():
+    content = evaluation(primary="accuracy")
+    content["splits"]["test"] = content["splits"]["test"] | {
+        "subgroups": {"sex": {"f": subgroup(1200, accuracy_interval=[0.25, 0.75]), "": subgroup(34)}},
+        "per_class": {
+            "ill": {"prevalence": 0.01, "ppv_at_prevalence": 0.125, "npv_at_prevalence": 1.0},
+            "well": {"prevalence": 0.99, "ppv_at_prevalence": None, "npv_at_prevalence": 0.5},
+        },
+    }
+    content["splits"]["val"]["per_class"] = {"ill": {}, "well": {}}
+    lines = summary_table(content).splitlines()
+    start = lines.index("test, by sex:")
+    assert lines[start + 1 : start + 5] == [
+        "sex     Images  Groups  Accuracy (primary)  Macro AUROC (one-vs-rest)",
+        "─────────────────────────────────────────────────────────────────────",
+        "f        1,200       7   0.500 (0.25–0.75)                          –",
+        "(none)      34       7               0.500                          –",
+    ]
+    start = lines.index("test, predictive values at the stated prevalence:")
+    assert lines[start + 1 :] == [
+        "Class  Prevalence    PPV    NPV",
+        "───────────────────────────────",
+        "ill         0.010  0.125  1.000",
+        "well        0.990      –  0.500",
+    ]

@@ -28,13 +28,13 @@ def test_wilson_where_every_group_is_one_image():
     rates = result["per_class"]["c1"]
     assert rates["sensitivity_interval"] == pytest.approx(intervals.wilson(17, 20), abs=1e-6)
     assert rates["specificity_interval"] == pytest.approx(intervals.wilson(17, 20), abs=1e-6)
-    assert rates["f1_interval_basis"] == "bootstrap over 40 images"
+    assert rates["f1_interval_basis"] == "bootstrap over 40 images, logit scale"
 
 
 def test_larger_groups_are_resampled():
     predicted = np.where(np.arange(40) < 6, 1 - HALVES, HALVES)
     result = judged(HALVES, predicted, np.arange(40) // 2)
-    assert result["accuracy_interval_basis"] == "bootstrap over 20 groups"
+    assert result["accuracy_interval_basis"] == "bootstrap over 20 groups, logit scale"
 
 
 def test_groups_widen_the_interval():

@@ -1,6 +1,7 @@
 import io
 import pickle
 import struct
+import tracemalloc
 import zipfile
 
 import ml_dtypes
@@ -232,3 +233,19 @@ def test_random_damage_raises_nothing_else(legacy):
             pth.read(bytes(damaged))
         except UserError:
             continue
+
+
+def test_a_list_of_storages_whose_text_would_fill_the_memory_is_refused():
+    nested = 1
+    for _ in range(22):
+        nested = (nested, nested)  # a few bytes a level; as text, twice as long with each
+    data = legacy_file(mapping(w=tensor(legacy=True)))
+    bomb = data.replace(pickle.dumps(["0"], 2), pickle.dumps([nested], 2))
+    assert len(bomb) < len(data) + 500
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="list of storages"):
+            pth.read(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()

@@ -89,6 +89,8 @@ def test_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
         {"w": F32 | {"shape": [2.0]}},
         {"w": F32 | {"shape": [True, 2]}},
         {"w": F32 | {"shape": [2**62, 2**62]}},
+        {"w": {"dtype": "F32", "shape": [0, 2**62], "data_offsets": [0, 0]}},  # no bytes, and no array can have it
+        {"w": {"dtype": "F32", "shape": [0, 2**70], "data_offsets": [0, 0]}},
         {"w": F32 | {"shape": [1] * 17}},
         {"w": F32 | {"data_offsets": [8, 16]}},
         {"w": F32 | {"data_offsets": [0, 16], "shape": [4]}},

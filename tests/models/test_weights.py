@@ -20,11 +20,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         kind = self.path.split("/")[1]
         body = {"good": CONTENT, "short": CONTENT, "other": CONTENT[:-1] + b"!"}.get(kind)
+        self.server.requests.append(self.path)  # before the answer, which the client may not outlive
         self.send_response(200 if body else 404)
         self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
         self.wfile.write((body or b"")[: 100 if kind == "short" else None])
-        self.server.requests.append(self.path)
 
     def log_message(self, *args):
         pass

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medjax.errors import UserError
-from medjax.pipeline.categories import read_categories
+from medjax.pipeline.categories import codes_of, read_categories
 from medjax.pipeline.table import ImageTable
 
 COLUMNS = {
@@ -58,3 +58,17 @@ def test_a_column_of_names_is_refused():
     many = dataclasses.replace(TABLE, columns={"id": np.array([str(i) for i in range(65)])}, labels=np.zeros(65))
     with pytest.raises(UserError, match="65 different values"):
         read_categories(many, ("id",))
+
+
+def test_another_table_is_numbered_as_training_was():
+    values = {"condition": ("narrowing", "stenosis"), "level": ("1", "3", "5")}
+    np.testing.assert_array_equal(codes_of(TABLE, values), [[1, 2], [0, 0], [1, 2]])
+    assert codes_of(TABLE, {}).shape == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"), [({"side": ("left",)}, "no such column"), ({"level": ("1", "2")}, "holds '5'")]
+)
+def test_what_training_did_not_know_is_refused(values, message):
+    with pytest.raises(UserError, match=message):
+        codes_of(TABLE, values)

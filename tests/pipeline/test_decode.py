@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medjax.pipeline.decode import BadImageError, bit_depth, decode, to_npy
+from medjax.pipeline.decode import BadImageError, bit_depth, decode, facts, to_npy
 
 
 def encode(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
@@ -154,7 +154,7 @@ def test_what_cannot_be_used_says_why(data: bytes, reason: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("side", [10_000, 50_000], ids=["Pillow warns", "Pillow refuses"])
+@pytest.mark.parametrize("side", [10_000, 60_000], ids=["Pillow warns", "Pillow refuses"])
 def test_decompression_bombs_are_refused_before_they_unfold(side: int) -> None:
     with pytest.raises(BadImageError, match=r"more (pixels )?than the 67,108,864"):
         decode(png_header(side, side), size=4, channels=3, fit="squash")
@@ -209,3 +209,42 @@ def test_a_grey_array_fills_three_channels_and_sixteen_bits_become_eight() -> No
 def test_an_array_that_does_not_fit_is_refused(pixels, channels, reason) -> None:
     with pytest.raises(BadImageError, match=reason):
         decode(to_npy(pixels), size=2, channels=channels, fit="squash")
+
+
+def npy(header: str, data: bytes = b"") -> bytes:
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode("latin-1") + data
+
+
+WELL = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2)}\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        npy(WELL.replace("2, 2", f"{2**40}, {2**20}")),  # a size that no memory has
+        npy(WELL, bytes(3)),
+        npy(WELL, bytes(5)),
+        npy(WELL.replace("False", "True"), bytes(4)),
+        npy(WELL.replace("|u1", "|O"), bytes(32)),
+        npy(WELL.replace("2, 2", "-2, -2"), bytes(4)),
+        npy("{'descr': \"\"\"'|u1'}\n"),  # no Python
+        npy("(" * 5000),
+        npy(WELL, bytes(4)).replace(b"\1\0", b"\2\0", 1),
+        b"\x93NUMPY",
+    ],
+)
+def test_a_file_that_begins_like_an_array_of_ours_is_no_array(data: bytes) -> None:
+    with pytest.raises(BadImageError, match=r"\.npy"):
+        decode(data, size=2, channels=1, fit="squash")
+    assert facts(data)["source_height"] == 0
+    assert bit_depth(data) is None
+
+
+def test_such_an_array_is_read_where_it_is_whole() -> None:
+    assert decode(npy(WELL, bytes(4)), size=2, channels=1, fit="squash").tolist() == np.zeros((2, 2, 1)).tolist()
+
+
+@pytest.mark.parametrize("kind", ["PPM", "EPS", "TGA", "WEBP", "ICO"])
+def test_formats_that_are_not_named_are_not_tried(kind: str) -> None:
+    with pytest.raises(BadImageError, match="not an image in a known format"):
+        decode(encode(solid("RGB", 1, (16, 16)), kind), size=4, channels=1, fit="squash")

@@ -58,6 +58,7 @@ def test_two_batches_are_gathered_ahead_and_no_more():
 
 class Broken:
     nbytes = 0
+    shape = EXAMPLES.shape
 
     def __getitem__(self, chosen):
         if 6 in chosen:
@@ -75,6 +76,7 @@ def test_what_goes_wrong_in_the_thread_is_raised_where_the_batch_is_due():
 
 class Slow:
     nbytes = 0
+    shape = EXAMPLES.shape
 
     def __getitem__(self, chosen):
         time.sleep(0.05)
@@ -108,7 +110,7 @@ class _Device:
 
 class _Mesh:
     def __init__(self, *devices):
-        self.devices = np.array(devices)
+        self.local_devices = devices
 
 
 @pytest.mark.parametrize(

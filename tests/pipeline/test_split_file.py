@@ -92,6 +92,8 @@ def test_other_labels_never_share_a_split(file: Path, table: ImageTable) -> None
         ({"splits": {"train": ["b", "b"]}}, "names 'b' in 'train' and in 'train'"),
         ({"splits": {"train": ["a"], "test": ["d"]}}, "group 'p' in 'train' and in 'test'"),
         ({"splits": ["a"]}, "lacks the image ids by split, the table's hashes"),
+        ({"splits": {"train": [{}]}}, "lacks the image ids by split, the table's hashes"),
+        ({"splits": {"train": [1]}}, "lacks the image ids by split, the table's hashes"),
         ({"content_hash": None}, "lacks the image ids by split, the table's hashes"),
     ],
 )
@@ -106,7 +108,9 @@ def test_only_the_publishers_own_split_may_tear_a_group_apart(file: Path, table:
     assert read_splits(torn, table)["test"].tolist() == [3]
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("[]", "not a split file")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "is not JSON"), ("[" * 100_000, "is not JSON"), ("[]", "not a split file")]
+)
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, table: ImageTable, text: str, message: str) -> None:
     (tmp_path / "s.json").write_text(text)
     with pytest.raises(UserError, match=message):

@@ -112,3 +112,31 @@ def test_the_hash_is_that_of_the_content_in_little_endian_order() -> None:
 )
 def test_the_hash_changes_with(other: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     assert content_hash(*other) != content_hash(IMAGES, LABELS, IDS)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": [0, 1]},
+        {"labels": [0, 1, 2**40]},
+        {"labels": "abc"},
+        {"columns": {"age": {"dtype": 7, "values": [1, 2, 3]}}},
+        {"columns": {"age": {"dtype": "<f8", "values": [1]}}},
+        {"columns": [1]},
+        {"shape": 5},
+        {"skipped": [1]},
+    ],
+)
+def test_damaged_metadata_is_a_value_error(tmp_path: Path, changes: dict[str, object]) -> None:
+    write_meta(tmp_path, make_table(tmp_path))
+    file = tmp_path / "table.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    with pytest.raises(ValueError, match=r"table\.json|images are|invalid literal"):
+        read_table(tmp_path)
+
+
+def test_nested_metadata_is_a_value_error(tmp_path: Path) -> None:
+    write_meta(tmp_path, make_table(tmp_path))
+    (tmp_path / "table.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"RecursionError"):
+        read_table(tmp_path)
