@@ -189,10 +189,10 @@ def fit(session: Session, state: TrainState, progress: Progress) -> None:
         session.writers.write_timing(progress.step, {"epoch": row["epoch"], **timing})
         checkpoints.save(state, progress.to_json(), row[config.early_stopping.metric])
         log.info(_line(config, row, speed, progress))
+        if progress.stopping.exhausted:
+            log.info(f"early stopping: no better {config.early_stopping.metric} in {progress.stopping.patience} epochs")
         if session.request.agreed():
             session.request.stop(progress.step)
-    if progress.stopping.exhausted:
-        log.info(f"early stopping: no better {config.early_stopping.metric} in {progress.stopping.patience} epochs")
 
 
 def _train_epoch(session: Session, state: TrainState, progress: Progress) -> TrainState:

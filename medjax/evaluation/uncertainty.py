@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from medjax.counted import counted
 from medjax.evaluation import bootstrap, calibration, intervals
 from medjax.evaluation.labelled import Labelled
 
@@ -96,9 +97,9 @@ class Uncertainty:
             return refusal
         holding = int((sizes > 0).sum())
         if self.sizes.max() == 1:
-            return _rounded(intervals.wilson(hits, trials), f"Wilson, {_count(int(trials), 'image')}")
+            return _rounded(intervals.wilson(hits, trials), f"Wilson, {counted(int(trials), 'image')}")
         if holding < MIN_GROUPS:
-            return Interval(None, f"not estimable: {_count(holding, 'group')} of it; {MIN_GROUPS} are needed")
+            return Interval(None, f"not estimable: {counted(holding, 'group')} of it; {MIN_GROUPS} are needed")
         if hits in (0, trials):
             worth = intervals.effective_trials(sizes[sizes > 0])
             text = f"Wilson, {holding:,} groups worth {worth:.1f} images"
@@ -115,7 +116,7 @@ class Uncertainty:
         if len(self.images) == 0 or np.isnan(value):
             return Interval(None, "not estimable: the value itself is undefined")
         if not self.enough:
-            groups = _count(self.images.num_groups, "group")
+            groups = counted(self.images.num_groups, "group")
             return Interval(None, f"not estimable: {groups}; {MIN_GROUPS} are needed")
         return None
 
@@ -167,7 +168,7 @@ class Uncertainty:
             pairs.append(intervals.disjoint_pairs(held[0], held[1]))
             bounds.append(intervals.all_in_order(pairs[-1], (1 - intervals.LEVEL) / 2 / len(chosen)))
         bound = float(np.mean(bounds))
-        text = f"exact, {_count(min(pairs), 'disjoint pair')} of groups"
+        text = f"exact, {counted(min(pairs), 'disjoint pair')} of groups"
         return _rounded((bound, 1.0) if value == 1 else (0.0, 1 - bound), text)
 
 
@@ -200,7 +201,3 @@ def undefined(values: np.ndarray) -> float:
 def _rounded(bounds: tuple[float, float], basis: str) -> Interval:
     low, high = (round(float(bound), DECIMALS) for bound in bounds)
     return Interval((low, high), basis)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
