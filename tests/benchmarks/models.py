@@ -4,9 +4,10 @@
         [--peer='python step_speed.py {model} --batch {batch} --channels-last']
         [--dtype=bfloat16] [--lowerings=medjax] [--image-size=64] [--cpu-devices=2]
 
-In every round each contestant runs once, so that what else the machine does meets all alike; the figures are medians of
-the rounds. The peer's command prints, as its last line, JSON with train_images_per_s and infer_images_per_s; where it
-cannot run a model, its column stays empty. Not a test: it asserts nothing.
+medjax runs the compiled steps of a training run, from uint8 images on; the peer gets floats. In every round each
+contestant runs once, so that what else the machine does meets all alike; the figures are medians of the rounds. The
+peer's command prints, as its last line, JSON with train_images_per_s and infer_images_per_s; where it cannot run a
+model, its column stays empty. Not a test: it asserts nothing.
 """
 
 import argparse
@@ -23,13 +24,17 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from medjax.losses import cross_entropy
+from medjax import sharding, steps
+from medjax.inputs import ImageInput
 from medjax.memory import keep_freed_memory
 from medjax.models import create_model
 from medjax.models.layers import native_lowering
+from medjax.pipeline.augment import Augmentation
+from medjax.pipeline.feed import Batch
+from medjax.state import create_state
 
 
 @dataclass(frozen=True)
@@ -55,42 +60,36 @@ KINDS = ("train", "infer")
 
 
 def build(name: str, case: Case, dtype: jnp.dtype) -> tuple[dict[str, Callable[[], None]], dict[str, float]]:
-    """Compile a network -> ({"train": run one step, "infer": run one batch}, seconds each took to compile)."""
-    model = create_model(name, num_classes=case.classes, dtype=dtype)
-    mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
-    images = jax.random.normal(jax.random.key(0), (case.batch, *case.shape))
-    variables = jax.device_put(jax.jit(model.init)(jax.random.key(1), images[:2]), NamedSharding(mesh, PartitionSpec()))
-    examples = (images, jnp.arange(case.batch) % case.classes)
-    images, labels = jax.device_put(examples, NamedSharding(mesh, PartitionSpec("data")))
+    """Compile medjax's own steps -> ({"train": run one step, "infer": run one batch}, seconds each took to compile)."""
+    model, mesh = create_model(name, num_classes=case.classes, dtype=dtype), sharding.make_mesh()
+    channels = case.shape[-1]
+    inputs = ImageInput((0.5,) * channels, (0.25,) * channels, Augmentation(), dtype)
+    variables = jax.jit(model.init)(jax.random.key(1), jnp.zeros((1, *case.shape), dtype))
     optimizer = optax.adam(1e-4)
-
-    def train_step(state, images, labels):
-        variables, moments, step = state
-
-        def loss(params):
-            rngs = {"dropout": jax.random.fold_in(jax.random.key(2), step)}
-            current = {**variables, "params": params}
-            logits, updated = model.apply(current, images, True, rngs=rngs, mutable=["batch_stats"])
-            return cross_entropy(logits, labels).mean(), updated
-
-        gradients, updated = jax.grad(loss, has_aux=True)(variables["params"])
-        updates, moments = optimizer.update(gradients, moments, variables["params"])
-        return {**updated, "params": optax.apply_updates(variables["params"], updates)}, moments, step + 1
-
-    start = (variables, optimizer.init(variables["params"]), jnp.int32(0))
-    state = jax.device_put(start, NamedSharding(mesh, PartitionSpec()))
-    train, train_seconds = _compiled(jax.jit(train_step, donate_argnums=0), state, images, labels)
-    infer, infer_seconds = _compiled(jax.jit(model.apply), variables, images)
-    # The training step gives its first arguments away.
-    kept, current = jax.tree.map(jnp.copy, variables), [state]
+    state = sharding.replicate(create_state(variables, optimizer, lambda path: True), mesh)
+    batch = Batch(*(sharding.place(array, sharding.by_batch(mesh)) for array in _examples(case)))
+    key = sharding.random_key(0, mesh)
+    # The training step gives its first argument away.
+    kept = jax.tree.map(jnp.copy, state.variables)
+    train_step = steps.make_train_step(model, inputs, optimizer, 0.0, mesh)
+    train, train_seconds = _compiled(train_step, state, batch, key)
+    infer, infer_seconds = _compiled(steps.make_predict_step(model, inputs, mesh), kept, batch)
+    current = [state]
 
     def train_once():
-        current[0] = jax.block_until_ready(train(current[0], images, labels))
+        current[0], _ = jax.block_until_ready(train(current[0], batch, key))
 
     def infer_once():
-        jax.block_until_ready(infer(kept, images))
+        jax.block_until_ready(infer(kept, batch))
 
     return {"train": train_once, "infer": infer_once}, {"train": train_seconds, "infer": infer_seconds}
+
+
+def _examples(case: Case) -> tuple[np.ndarray, ...]:
+    """A batch's arrays: random images, of each class about the same number."""
+    chance, rows = np.random.default_rng(0), np.arange(case.batch, dtype=np.int32)
+    images = chance.integers(0, 256, (case.batch, *case.shape), np.uint8)
+    return images, rows % case.classes, np.zeros((case.batch, 0), np.int32), rows
 
 
 def _compiled(function, *args):
