@@ -1,6 +1,7 @@
 """A whole run of a tiny network on the phantom, for every test that wants to look at one."""
 
 import os
+import pathlib
 
 import pytest
 
@@ -24,7 +25,11 @@ def own_cache(tmp_path_factory):
 
 
 def pytest_collection_modifyitems(items):
-    """Skip what reads real images where there are none."""
+    """Skip what reads real images where there are none; begin with the files that start whole runs, the longest.
+
+    Else one process would still be at them when the other one has nothing left.
+    """
+    items.sort(key=lambda item: item.path.parent != pathlib.Path(__file__).parent)
     if "MEDJAX_TEST_DATA" not in os.environ:
         for item in items:
             if item.get_closest_marker("real_data"):
