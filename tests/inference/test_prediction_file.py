@@ -1,5 +1,4 @@
 import csv
-import resource
 import signal
 import types
 
@@ -134,17 +133,12 @@ def test_a_place_that_cannot_be_written_is_one_line(run, tmp_path):
         predict_files(save(tmp_path, a=1), [run.workdir], tmp_path / "none" / "out.csv", overwrite=False)
 
 
-def test_a_disk_that_takes_half_of_the_last_rows_is_an_error_and_the_rows_before_are_whole(run, tmp_path):
+def test_a_disk_that_takes_half_of_the_last_rows_is_an_error_and_the_rows_before_are_whole(run, tmp_path, files_end_at):
     paths = save(tmp_path, a=1, b=2, c=3)
     predict_files(paths, [run.workdir], tmp_path / "whole.csv", overwrite=False)
     whole = (tmp_path / "whole.csv").read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) - 3, limits[1]))  # a file that grows beyond it is cut there
-    try:
-        with pytest.raises(UserError, match=r"cannot write .*out.csv"):
-            predict_files(paths, [run.workdir], tmp_path / "out.csv", overwrite=False)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with files_end_at(len(whole) - 3), pytest.raises(UserError, match=r"cannot write .*out.csv"):
+        predict_files(paths, [run.workdir], tmp_path / "out.csv", overwrite=False)
     assert (tmp_path / "out.csv").read_bytes() == b"".join(whole.splitlines(keepends=True)[:3])
 
 
