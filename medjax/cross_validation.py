@@ -17,6 +17,7 @@ from medjax.evaluation.saved import calibrated_folds, calibration_entry, evaluat
 from medjax.evaluation.settings import Settings
 from medjax.evaluation.summary import summary_table
 from medjax.pipeline.partition import ALL_FOLDS
+from medjax.pipeline.storage import disk_errors
 from medjax.preparation import each_fold, load_table, thumbnails
 from medjax.run_folder import entered, write_json
 from medjax.terminal import log
@@ -80,7 +81,8 @@ def _run_folds(config: ConfigDict, workdir: pathlib.Path, images: bool) -> dict[
 
 def _pool_baselines(workdir: pathlib.Path, folders: list[pathlib.Path]) -> None:
     """Write baselines/<name>.csv of all folds: each image is predicted by what was fitted without it."""
-    (workdir / FOLDER).mkdir(exist_ok=True)
+    with disk_errors(workdir):
+        (workdir / FOLDER).mkdir(exist_ok=True)
     for name in NAMES:
         tables = [read_csv(folder / FOLDER / f"{name}.csv") for folder in folders]
         write_csv(workdir / FOLDER / f"{name}.csv", pool(tables))

@@ -13,8 +13,10 @@ import logging
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 
 import jax
 import numpy as np
@@ -59,8 +61,16 @@ def start(coordinator: str | None, num_processes: int | None, process_id: int | 
         raise UserError(
             f"the other processes were not found ({reason}): check --coordinator and the network."
         ) from error
+    _hear_sigterm()
     if not leads():
         _be_silent()
+
+
+def _hear_sigterm() -> None:
+    """Give SIGTERM back to this program: JAX takes it to note it for those who ask, and then nothing ends."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is threading.main_thread() and handler is not None:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _check(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:

@@ -53,11 +53,14 @@ def expand(sweep: Sweep, given: Sequence[str] = ()) -> list[Run]:
       UserError: a field or a value is not allowed, or two different runs would have one folder.
     """
     runs: dict[str, Run] = {}
+    known: set[str] = set()
     for file, point, seed in itertools.product(sweep.configs, sweep.points, sweep.seeds or (None,)):
         overrides = point | ({} if seed is None else {"seed": seed}) | ({"folds": sweep.folds} if sweep.folds else {})
         run = _run(file, overrides, given)
-        if any(other.config == run.config for other in runs.values()):
+        content = run.config.to_json_best_effort(sort_keys=True)
+        if content in known:
             continue
+        known.add(content)
         if run.name in runs:
             raise UserError(f"two different runs would be {run.name}: give their configs different names.")
         folds = [

@@ -28,6 +28,7 @@ from typing import Any
 
 from medjax.errors import UserError
 
+MOST_RUNS = 10_000
 _KINDS = ("uniform", "log_uniform", "choice")
 _OWN = ("seed", "folds", "fold")  # set by the file's `seeds` and `folds`
 
@@ -56,15 +57,13 @@ def read_sweep(file: pathlib.Path) -> Sweep:
       UserError: it cannot be read, or something in it is not understood.
     """
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        return _checked(tomllib.loads(file.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise UserError(f"--sweep={file} cannot be read ({error.strerror}): give a sweep file.") from error
-    except ValueError as error:  # no TOML, or no UTF-8
-        raise UserError(f"--sweep={file} is not TOML: {error}.") from error
-    try:
-        return _checked(found)
     except UserError as error:
         raise UserError(f"{file}: {error}") from error
+    except (ValueError, OverflowError, RecursionError) as error:  # also no UTF-8, and numbers of 400 digits
+        raise UserError(f"--sweep={file} is not TOML that can be read: {error}.") from error
 
 
 def _checked(found: dict[str, Any]) -> Sweep:
@@ -76,7 +75,13 @@ def _checked(found: dict[str, Any]) -> Sweep:
     grid, drawing = found.get("grid", {}), found.get("random", {})
     _demand(isinstance(grid, dict), "grid", grid, "a table")
     _demand(isinstance(drawing, dict), "random", drawing, "a table")
-    grid, draws = _fields(grid, "grid"), _draws(drawing)
+    grid, count = _fields(grid, "grid"), drawing.get("draws")
+    numbers = [len(configs), len(seeds), folds, count if type(count) is int else 0, *map(len, grid.values())]
+    if math.prod(max(number, 1) for number in numbers) > MOST_RUNS:  # counted before any of them is made
+        raise UserError(
+            f"it stands for more than {MOST_RUNS:,} runs: draw some of them at random, or make several files."
+        )
+    draws = _draws(drawing)
     both = sorted(grid.keys() & draws[0].keys()) if draws else []
     if both:
         raise UserError(f"{both[0]} is in the grid and drawn at random: leave one of them out.")

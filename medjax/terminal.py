@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +24,7 @@ class _AboveTheBar(logging.Handler):
     """Writes log lines without tearing a progress bar that is on the screen."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write("\n".join(map(printable, self.format(record).split("\n"))), file=sys.stderr)
+        _say("\n".join(map(printable, self.format(record).split("\n"))))
 
 
 def set_up_log() -> None:
@@ -57,22 +59,51 @@ def progress_bar(total: int, initial: int, description: str, unit: str) -> tqdm:
 def run(main: Callable[[Sequence[str]], None], *, paths: bool = False) -> None:
     """Run an entry point: parse the flags, call `main`, and turn a mistake of the user into one line.
 
-    Exits with status 0, 2 (a mistake of the user), 75 (SIGTERM: start the same command again) or 130 (Ctrl-C).
+    Exits with status 0, 2 (a mistake of the user, a full disk), 75 (SIGTERM: start the same command again), 130
+    (Ctrl-C) or 141 (nobody reads what is printed any more).
 
     Args:
       main: is given the program's name and, with `paths`, what is no option.
       paths: whether there may be such.
     """
+    _open_what_is_closed()
     set_up_log()
     try:
-        with preemption.terminable():
+        with preemption.terminable(), _output_errors():
             main(_parse(sys.argv, paths))
+            sys.stdout.flush()
     except UserError as error:
         sys.exit(_complain(str(error)))
     except (preemption.Stopped, KeyboardInterrupt) as end:
         stopped = end if isinstance(end, preemption.Stopped) else preemption.Stopped(signal.SIGINT)
         _complain(str(stopped))
         sys.exit(stopped.status)
+
+
+def _open_what_is_closed() -> None:
+    """Let /dev/null stand in for stdin, stdout and stderr where closed: what prints would write to the next file."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+
+
+@contextlib.contextmanager
+def _output_errors() -> Iterator[None]:
+    """End at a full disk that nothing else has named, the one that stdout goes to among them, and at a closed pipe."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python prints at its end what is left
+        if error.errno == errno.EPIPE:
+            sys.exit(128 + signal.SIGPIPE)
+        what = error.filename or "the output"
+        raise UserError(f"cannot write {what}: {error.strerror}; free some space or choose another folder") from error
 
 
 def _parse(argv: Sequence[str], paths: bool) -> Sequence[str]:
@@ -108,5 +139,11 @@ def _one_line(message: str) -> str:
 
 
 def _complain(message: str) -> int:
-    tqdm.write(f"medjax: {message}", file=sys.stderr)
+    _say(f"medjax: {message}")
     return 2
+
+
+def _say(text: str) -> None:
+    """Write a line; a terminal that has gone, or a log on a full disk, stops nothing."""
+    with contextlib.suppress(OSError):
+        tqdm.write(text, file=sys.stderr)

@@ -151,6 +151,8 @@ def _train(
         best = checkpoints.best_step
         assert best is not None, "an epoch has ended, so there is a best one"
         state, _ = checkpoints.restore(best, like=experiment.state)
+        if request.agreed():  # since the last epoch was saved
+            request.stop(progress.step)
     return best, state
 
 

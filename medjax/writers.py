@@ -26,9 +26,8 @@ def write_figures(workdir: str | os.PathLike[str], step: int) -> None:
     """Show the figures of a judged run in TensorBoard too. Args: workdir holds figures/; step, of the checkpoint."""
     files = sorted((Path(workdir) / "figures").glob("*.png"))
     images = {f"figures/{file.stem}": np.asarray(Image.open(file).convert("RGB")) for file in files}
-    tensorboard = SummaryWriter(workdir)
-    tensorboard.write_images(step, images)
-    tensorboard.close()
+    with disk_errors(Path(workdir)), contextlib.closing(SummaryWriter(workdir)) as tensorboard:
+        tensorboard.write_images(step, images)
 
 
 class Writers:

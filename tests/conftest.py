@@ -1,7 +1,9 @@
 """A whole run of a tiny network on the phantom, for every test that wants to look at one."""
 
+import contextlib
 import os
 import pathlib
+import resource
 
 import pytest
 
@@ -34,6 +36,22 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("real_data"):
                 item.add_marker(pytest.mark.skip(reason="MEDJAX_TEST_DATA is not set"))
+
+
+@pytest.fixture
+def files_end_at():
+    """`with files_end_at(size)`: no file grows beyond `size` bytes, as on a disk that fills up in the middle of one."""
+
+    @contextlib.contextmanager
+    def limited(size):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -72,6 +73,9 @@ PROGRAM = """
     from medjax import preemption, terminal
 
     def main(_):
+        if "others" in sys.argv[0]:
+            from medjax import processes
+            processes.start(sys.argv[0].split()[-1], 1, 0)
         print("ready", flush=True)
         if "loop" in sys.argv[0]:
             with preemption.deferred() as request:
@@ -123,3 +127,12 @@ def test_before_and_after_the_loop_there_is_nothing_to_save(signum, status):
     assert found == status
     assert "the same command goes on" in said
     assert "Traceback" not in said
+
+
+def test_of_several_processes_one_that_prepares_its_images_hears_sigterm():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    found, said = end(f"preparation with others at {address}", signal.SIGTERM)
+    assert found == 75
+    assert "the same command goes on" in said

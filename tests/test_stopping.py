@@ -62,6 +62,23 @@ def test_a_run_asked_to_stop_saves_at_the_next_step_and_goes_on(
     assert_same(tmp_path, finished[0])
 
 
+def test_a_signal_that_comes_when_the_last_epoch_is_saved_ends_the_run_too(finished, run_tiny, tmp_path, monkeypatch):
+    whole, workdir = Writers.close, tmp_path / "run"
+
+    def close(self):
+        whole(self)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    shutil.copytree(finished[0], workdir)
+    with monkeypatch.context() as patched:
+        patched.setattr(Writers, "close", close)
+        with pytest.raises(Stopped, match="saved at step 15;") as stopped:
+            run_tiny(workdir)
+    assert stopped.value.status == 75
+    run_tiny(workdir)
+    assert_same(workdir, finished[0])
+
+
 def test_a_damaged_latest_checkpoint_is_made_again(finished, run_tiny, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(checkpoint.log, "propagate", True)
     workdir = tmp_path / "run"

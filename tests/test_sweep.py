@@ -129,6 +129,12 @@ def test_every_draw_goes_with_every_point_of_the_grid(read):
         (TINY + "[random]\ndraws = 1\nseed = 0\nlog_uniform.x = [0, 1]", "must be above 0"),
         (TINY + "[random]\ndraws = 1\nseed = 0\nuniform.x = [0, 1]\nchoice.x = [1]", "in one way only"),
         (TINY + "[grid]\nx = [1]\n[random]\ndraws = 1\nseed = 0\nchoice.x = [1]", "leave one of them out"),
+        (TINY + "[grid]\n" + "".join(f"a{i} = [{'0,' * 100}]\n" for i in range(5)), "more than 10,000 runs"),
+        (TINY + "seeds = [0, 1]\nfolds = 1000000000", "more than 10,000 runs"),
+        (TINY + "[random]\ndraws = 1000000000\nseed = 0\nuniform.x = [0, 1]", "more than 10,000 runs"),
+        (TINY + "[random]\ndraws = 1\nseed = 0\nuniform.x = [0, 1" + "0" * 400 + "]", "too large to convert to float"),
+        (TINY + "[grid]\nx = " + "[" * 100_000, "is not TOML that can be read"),
+        (TINY + "[grid]\n" + "a." * 3000 + "a = [1]", "is not TOML that can be read"),
     ],
 )
 def test_what_a_file_may_not_say_is_one_line(read, text, told):

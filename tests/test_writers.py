@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 
@@ -6,6 +7,8 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from medjax.errors import UserError
+from medjax.event_files import SummaryWriter
 from medjax.jsonl import read_rows
 from medjax.writers import Writers, write_figures
 
@@ -106,3 +109,12 @@ def test_figures_are_in_tensorboard_pixel_for_pixel(tmp_path):
 def test_a_run_without_figures_writes_none(tmp_path):
     write_figures(tmp_path, 30)
     assert tensorboard(tmp_path).Tags()["images"] == []
+
+
+def test_figures_that_the_disk_has_no_space_for_are_one_line(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "write_images", refuse)
+    with pytest.raises(UserError, match=r"cannot write .*free some space"):
+        write_figures(tmp_path, 1)

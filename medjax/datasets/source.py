@@ -10,7 +10,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Protocol, Self
+from typing import BinaryIO, Protocol, Self
 
 from medjax.errors import UserError
 
@@ -21,6 +21,7 @@ MAX_ENTRIES = 5_000_000
 MAX_RATIO = 100
 MAX_BYTES_AT_ANY_RATIO = 2**30
 MAX_ARCHIVE_BYTES = 16 * 2**40  # unpacked
+MAX_DEPTH = 64  # folders in one another; a name of 64 KiB can lead through thirty thousand
 
 _LITTER = {"__macosx", "thumbs.db", "desktop.ini"}
 # A folder with this file holds a cache (https://bford.info/cachedir/). Skipped, so that ours may lie inside a source.
@@ -96,20 +97,14 @@ class FolderSource:
 
     def read(self, name: str) -> bytes:
         """Return the bytes of one file; ReadError when it cannot be had."""
-        try:
-            with open(self._root / name, "rb") as file:
-                _check_size(os.fstat(file.fileno()).st_size)
-                return file.read()
-        except OSError as error:
-            raise ReadError(f"cannot be read: {error.strerror}") from error
+        with _opened(self._root / name) as file:
+            _check_size(os.fstat(file.fileno()).st_size)
+            return file.read()
 
     def head(self, name: str, size: int) -> bytes:
         """Return the first `size` bytes of one file; ReadError when they cannot be had."""
-        try:
-            with open(self.path / name, "rb") as file:
-                return file.read(size)
-        except OSError as error:
-            raise ReadError(f"cannot be read: {error.strerror}") from error
+        with _opened(self._root / name) as file:
+            return file.read(size)
 
     def __enter__(self) -> Self:
         return self
@@ -184,6 +179,18 @@ class ZipSource:
 
 
 @contextlib.contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    """Open a file of a folder; a pipe would keep its reader waiting, and a device may never end."""
+    try:
+        with open(file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as opened:
+            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise ReadError("is a pipe or a device, not a file")
+            yield opened
+    except OSError as error:
+        raise ReadError(f"cannot be read: {error.strerror}") from error
+
+
+@contextlib.contextmanager
 def _reading() -> Iterator[None]:
     """Turn whatever a damaged archive raises into a ReadError."""
     try:
@@ -211,6 +218,8 @@ def _walk(root: Path, folder: str, seen: set[tuple[int, int]]) -> Iterator[tuple
     if (identity.st_dev, identity.st_ino) in seen:  # a link back up
         return
     seen.add((identity.st_dev, identity.st_ino))
+    if folder.count("/") >= MAX_DEPTH:
+        raise UserError(f"{root} holds {MAX_DEPTH} folders in one another and more: give one of them")
     with os.scandir(root / folder) as scan:
         entries = [entry for entry in scan if not _is_litter(entry.name)]
     if any(entry.name == CACHE_TAG for entry in entries):
@@ -233,6 +242,8 @@ def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
         parts = name.rstrip("/").split("/")
         if name.startswith("/") or ".." in parts or parts[0].endswith(":") or not parts[-1]:
             raise _refused(path, info, "its name leads out of the archive")
+        if len(parts) - 1 > MAX_DEPTH:
+            raise _refused(path, info, f"its name leads through {len(parts) - 1:,} folders")
         if any(_is_litter(part) for part in parts if part != "."):
             continue
         if stat.S_ISLNK(info.external_attr >> 16):

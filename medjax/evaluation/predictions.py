@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from medjax.errors import UserError
+from medjax.pipeline.storage import write_bytes
 
 _PREFIX = "prob_"
 _FIXED = ("image_id", "group_id", "label")
@@ -148,13 +149,13 @@ def _cells(predictions: Predictions) -> Iterator[list[str]]:
 
 
 def write_csv(file: str | os.PathLike[str], predictions: Predictions) -> None:
-    """Write the table, replacing the file in one step. Ids that are not UTF-8 (odd file names) keep their bytes."""
-    file = Path(file)
-    partial = file.with_name(file.name + ".partial")
-    with open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="") as out:
-        for cells in _cells(predictions):
-            out.write(csv_line(cells))
-    os.replace(partial, file)
+    """Write the table, replacing the file in one step. Ids that are not UTF-8 (odd file names) keep their bytes.
+
+    Raises:
+        UserError: the disk refuses.
+    """
+    text = "".join(map(csv_line, _cells(predictions)))
+    write_bytes(Path(file), text.encode("utf-8", "surrogateescape"))
 
 
 def csv_line(cells: list[str]) -> str:

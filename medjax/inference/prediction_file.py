@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from medjax.inference.finished_run import FinishedRun, open_finished_run
 from medjax.inference.predictor import Predictor
 from medjax.pipeline.progress import progress
 from medjax.pipeline.storage import disk_errors
+from medjax.preemption import Stopped
 from medjax.terminal import log, mark_demo
 
 SHOWN = 10  # answers that are kept for the terminal
@@ -67,7 +70,8 @@ class Summary:
 
 
 def predict_files(paths: Sequence[str], workdirs: Sequence[Path], output: Path, *, overwrite: bool) -> Summary:
-    """Predict image files: one row each, in order, written batch by batch; an interrupted file holds whole rows.
+    """Predict image files: one row each, in order, written batch by batch; an interrupted file holds whole rows,
+    and so does one that the disk had no more space for.
 
     Columns: image_id (the file's name as it was given, which may identify a patient), predicted, prob_<class> for every
     class, set (classes of the adaptive conformal set with "|" between them, empty where the run has none), reason (why
@@ -92,16 +96,31 @@ def predict_files(paths: Sequence[str], workdirs: Sequence[Path], output: Path, 
     _announce(calibration)
     summary = Summary(runs[0].class_names, runs[0].synthetic)
     with disk_errors(output), open(output, "wb", buffering=0) as file:
-        file.write(_header(summary))
+        _append(file, _header(summary))
         try:
             for answers in _answers(images, runs, calibration):
-                file.write("".join(csv_line(_cells(answer, summary)) for answer in answers).encode())
+                _append(file, "".join(csv_line(_cells(answer, summary)) for answer in answers).encode())
                 for answer in answers:
                     summary.add(answer)
-        except KeyboardInterrupt:
-            log.warning(f"{output} holds the first {counted(summary.counts.total(), 'image')} of {len(images):,}")
+        except (KeyboardInterrupt, Stopped, OSError):
+            log.warning(
+                f"{output} holds the first {counted(summary.counts.total(), 'image')} of {len(images):,}; --overwrite "
+                "begins it again"
+            )
             raise
     return summary
+
+
+def _append(file: FileIO, rows: bytes) -> None:
+    """Write rows, all or none: of what it is given, a disk that fills up takes a part without an error."""
+    written = 0
+    try:
+        while written < len(rows):
+            written += file.write(rows[written:])
+    except OSError:
+        with contextlib.suppress(OSError):  # no file, but a pipe
+            file.truncate(file.tell() - written)
+        raise
 
 
 def _calibration(workdirs: Sequence[Path]) -> Calibration | None:

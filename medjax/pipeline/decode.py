@@ -150,7 +150,8 @@ def _check(image: Image.Image) -> None:
     if width * height > MAX_PIXELS:
         raise BadImageError(f"{width}×{height} pixels, more than the {MAX_PIXELS:,} allowed")
     if getattr(image, "is_animated", False) and image.format != "MPO":  # MPO: a photograph and its preview
-        raise BadImageError(f"holds {getattr(image, 'n_frames', 'several')} frames; save the one to use as a picture")
+        # Not how many: Pillow counts those of a TIFF in a time that grows with their square.
+        raise BadImageError("holds several frames; save the one to use as a picture")
 
 
 def _deep(image: Image.Image, dtype: type) -> Image.Image:

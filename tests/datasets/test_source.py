@@ -95,6 +95,33 @@ def test_a_broken_link_is_reported_when_read(tmp_path: Path) -> None:
         source.read("gone.png")
 
 
+def test_a_pipe_and_a_device_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    with open_source(tmp_path) as source:
+        for name in source.files:
+            with pytest.raises(ReadError, match="is a pipe or a device"):
+                source.read(name)
+            with pytest.raises(ReadError, match="is a pipe or a device"):
+                source.head(name, 4)
+
+
+def test_the_head_of_a_file_beside_a_manifest(tmp_path: Path) -> None:
+    with open_source(write_folder(tmp_path, {"t.csv": b"", "x.dcm": b"12345"}) / "t.csv") as source:
+        assert source.head("x.dcm", 4) == b"1234"
+
+
+def test_folders_in_one_another_without_end_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="leads through 30,000 folders"):
+        open_source(write_zip(tmp_path / "d.zip", {"a/" * 30_000 + "x.png": b""}))
+    folder = tmp_path / "d"
+    (folder / ("a/" * 64)).mkdir(parents=True)
+    assert len(open_source(folder).folders) == 65
+    (folder / ("a/" * 65)).mkdir()
+    with pytest.raises(UserError, match="64 folders in one another and more"):
+        open_source(folder)
+
+
 def test_backslashes_separate_folders(tmp_path: Path) -> None:
     assert open_source(write_zip(tmp_path / "d.zip", {"a\\x.png": b"1"})).files == ("a/x.png",)
 

@@ -155,6 +155,14 @@ def test_writing_replaces_the_file_in_one_step(tmp_path, monkeypatch):
     assert (tmp_path / "p.csv").read_bytes() == before
 
 
+def test_a_disk_that_fills_up_is_one_line_and_the_file_before_stays(tmp_path, files_end_at):
+    write_csv(tmp_path / "p.csv", table())
+    before = (tmp_path / "p.csv").read_bytes()
+    with files_end_at(len(before) - 1), pytest.raises(UserError, match=r"cannot write .*p.csv: .*free some space"):
+        write_csv(tmp_path / "p.csv", table(image_ids=["x", "y", "z"]))
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("p.csv", before)]
+
+
 @pytest.mark.parametrize(
     "line",
     [b"image_id,label," + b"abcdefgh," * 1_100_000, b"image_id,label," + b"x" * 10_000_000, b"0123456789," * 900_000],

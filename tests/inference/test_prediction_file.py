@@ -1,4 +1,5 @@
 import csv
+import signal
 import types
 
 import numpy as np
@@ -13,6 +14,7 @@ from medjax.evaluation.settings import Settings
 from medjax.inference import prediction_file
 from medjax.inference.prediction_file import predict_files
 from medjax.json_file import write_json
+from medjax.preemption import Stopped
 from medjax.preparation import load_table
 from tests.configs import tiny
 
@@ -131,17 +133,30 @@ def test_a_place_that_cannot_be_written_is_one_line(run, tmp_path):
         predict_files(save(tmp_path, a=1), [run.workdir], tmp_path / "none" / "out.csv", overwrite=False)
 
 
-def test_an_interrupted_file_holds_whole_rows(run, tmp_path, monkeypatch):
+def test_a_disk_that_takes_half_of_the_last_rows_is_an_error_and_the_rows_before_are_whole(run, tmp_path, files_end_at):
+    paths = save(tmp_path, a=1, b=2, c=3)
+    predict_files(paths, [run.workdir], tmp_path / "whole.csv", overwrite=False)
+    whole = (tmp_path / "whole.csv").read_bytes()
+    with files_end_at(len(whole) - 3), pytest.raises(UserError, match=r"cannot write .*out.csv"):
+        predict_files(paths, [run.workdir], tmp_path / "out.csv", overwrite=False)
+    assert (tmp_path / "out.csv").read_bytes() == b"".join(whole.splitlines(keepends=True)[:3])
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), Stopped(signal.SIGTERM)], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_file_holds_whole_rows_and_says_how_many(run, tmp_path, monkeypatch, caplog, end):
+    monkeypatch.setattr(prediction_file.log, "propagate", True)
+
     def stop_at_the_second(self, images):
         if self.done:
-            raise KeyboardInterrupt
+            raise end
         self.done = True
         return Brightness.__call__(self, images)
 
     stopping = type("Stopping", (Brightness,), {"done": False, "__call__": stop_at_the_second})
     monkeypatch.setattr(prediction_file, "Predictor", stopping)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(end)):
         predict_files(save(tmp_path, a=1, b=2, c=3), [run.workdir], tmp_path / "out.csv", overwrite=False)
+    assert "out.csv holds the first 2 images of 3; --overwrite begins it again" in caplog.text
     assert [row["image_id"] for row in rows_of("out.csv")] == ["a.png", "b.png"]
     assert (tmp_path / "out.csv").read_text().endswith("\n")
 

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from medjax.pipeline.decode import BadImageError, bit_depth, decode, facts, to_npy
 
@@ -132,6 +132,15 @@ def frames() -> bytes:
     return encode(solid("L", 1), "TIFF", save_all=True, append_images=[solid("L", 2)])
 
 
+def test_the_frames_of_a_tiff_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def count(_: object) -> int:
+        raise AssertionError("the time that takes grows with the square of their number")
+
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "n_frames", property(count))
+    with pytest.raises(BadImageError, match="holds several frames"):
+        pixel(frames())
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -141,7 +150,7 @@ def frames() -> bytes:
         (jpeg()[:500], "truncated"),
         (encode(solid("RGB", 1, (64, 64)), compress_level=0)[:500], "truncated"),
         (png_header(8000, 9000), "8000×9000 pixels, more than the 67,108,864 allowed"),
-        (frames(), "holds 2 frames"),
+        (frames(), "holds several frames"),
         (encode(solid("F", 0.5), "TIFF"), "floating-point"),
         (encode(solid("I", 70000), "TIFF"), "values from 70000 to 70000 do not fit 16 bits"),
     ],
