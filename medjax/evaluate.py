@@ -50,7 +50,7 @@ def main(_: Sequence[str]) -> None:
 
     from medjax.evaluation.saved import evaluate_csv, evaluate_run  # slow to import; a typo should not be
     from medjax.evaluation.summary import summary_table
-    from medjax.run_folder import write_json
+    from medjax.json_file import write_json
 
     if _RUNS.value or _DATA.value:
         _judge_elsewhere()
