@@ -54,7 +54,7 @@ def test_a_run_asked_to_stop_saves_at_the_next_step_and_goes_on(
     step, signum, status, saved, signal_after, finished, run_tiny, tmp_path
 ):
     signal_after(step, signum)
-    with pytest.raises(Stopped, match=f"saved at step {saved};") as stopped:
+    with pytest.raises(Stopped, match=f"saved at step {saved}$") as stopped:
         run_tiny(tmp_path)
     assert stopped.value.status == status
     assert steps(tmp_path)[-1] == saved

@@ -11,7 +11,7 @@ import numpy as np
 
 from medjax.counted import counted
 from medjax.errors import UserError
-from medjax.evaluation.ensemble import Member, fit_calibration, read_members
+from medjax.evaluation.ensemble import calibration_of
 from medjax.evaluation.fitted import Calibration
 from medjax.evaluation.predictions import csv_line
 from medjax.inference.files import ImageFiles, read_images
@@ -85,7 +85,7 @@ def predict_files(paths: Sequence[str], workdirs: Sequence[Path], output: Path, 
     if output.exists() and not overwrite:
         raise UserError(f"{output} is there already: give another --output=FILE.csv, or --overwrite.")
     runs = [open_finished_run(workdir) for workdir in workdirs]
-    calibration = _calibration(workdirs)
+    calibration = calibration_of(workdirs)
     mark_demo(runs[0].synthetic)
     check_columns(runs)
     images = read_images(paths, runs[0])
@@ -102,13 +102,6 @@ def predict_files(paths: Sequence[str], workdirs: Sequence[Path], output: Path, 
             log.warning(f"{output} holds the first {counted(summary.counts.total(), 'image')} of {len(images):,}")
             raise
     return summary
-
-
-def _calibration(workdirs: Sequence[Path]) -> Calibration | None:
-    """Return that of the run; fitted now for an ensemble, and for a run of an older version."""
-    if len(workdirs) == 1:
-        return Calibration.read(workdirs[0]) or fit_calibration([Member.read(workdirs[0])])
-    return fit_calibration(read_members(workdirs))
 
 
 def check_columns(runs: Sequence[FinishedRun]) -> None:
