@@ -217,4 +217,4 @@ def _compare(runs: Sequence[Run], workdir: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    terminal.run(main, paths=True)
+    terminal.run(main, paths=True, resumes=True)

@@ -20,10 +20,10 @@ from ml_collections import ConfigDict
 from medjax.experiment import Experiment
 from medjax.flops import UncountableError, flops_per_image
 from medjax.inference.predictions import batches, collect
+from medjax.json_file import write_json
 from medjax.jsonl import read_rows
 from medjax.models import create_model
 from medjax.pipeline.feed import Batch, Feed
-from medjax.run_folder import write_json
 from medjax.state import TrainState, count
 from medjax.terminal import log
 

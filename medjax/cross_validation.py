@@ -16,10 +16,11 @@ from medjax.evaluation.report import report_image_ids, write_report
 from medjax.evaluation.saved import calibrated_folds, calibration_entry, evaluate_split
 from medjax.evaluation.settings import Settings
 from medjax.evaluation.summary import summary_table
+from medjax.json_file import write_json
 from medjax.pipeline.partition import ALL_FOLDS
 from medjax.pipeline.storage import disk_errors
 from medjax.preparation import each_fold, load_table, thumbnails
-from medjax.run_folder import entered, write_json
+from medjax.run_folder import entered
 from medjax.terminal import log
 from medjax.train import train_and_evaluate
 

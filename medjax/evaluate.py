@@ -2,6 +2,7 @@
 
 python -m medjax.evaluate --workdir=RUN
 python -m medjax.evaluate --workdir=RUN --data=PATH [--name=NAME] [--training-data=PATH] [--cache=FOLDER]
+    [--no-images]
 python -m medjax.evaluate --runs=A,B,C --workdir=FOLDER
 python -m medjax.evaluate --predictions=FILE.csv [--ordered] [--primary=METRIC] [--subgroups=COLUMN,COLUMN]
     [--prevalence=SHARE,SHARE] [--output=FILE.json]
@@ -30,6 +31,7 @@ _DATA = flags.DEFINE_string("data", None, "External images: folder of classes, .
 _NAME = flags.DEFINE_string("name", "", "Of the external test set.")
 _TRAINING = flags.DEFINE_string("training-data", None, "Where the run's own images are, if not in the cache.")
 _CACHE = flags.DEFINE_string("cache", "data/cache", "Folder of decoded images.")
+_NO_IMAGES = flags.DEFINE_bool("no-images", False, "Write the report and the audit of --data without pictures.")
 _ORDERED = flags.DEFINE_bool("ordered", False, "The classes of the table are degrees, lowest first.")
 _PRIMARY = flags.DEFINE_string("primary", None, "The metric that leads the table; accuracy.")
 _SUBGROUPS = flags.DEFINE_list("subgroups", None, "Columns by whose values the figures are given too.")
@@ -46,11 +48,11 @@ def main(_: Sequence[str]) -> None:
     if _WORKDIR.value:
         _refuse((_PRIMARY, _SUBGROUPS, _PREVALENCE, _OUTPUT, _ORDERED), "--predictions: a run has its own config")
     if not _DATA.value:
-        _refuse((_NAME, _TRAINING), "--data")
+        _refuse((_NAME, _TRAINING, _NO_IMAGES), "--data")
 
     from medjax.evaluation.saved import evaluate_csv, evaluate_run  # slow to import; a typo should not be
     from medjax.evaluation.summary import summary_table
-    from medjax.run_folder import write_json
+    from medjax.json_file import write_json
 
     if _RUNS.value or _DATA.value:
         _judge_elsewhere()
@@ -96,6 +98,7 @@ def _judge_elsewhere() -> None:
             name=_NAME.value,
             training_data=training,
             cache=pathlib.Path(_CACHE.value),
+            images=not _NO_IMAGES.value,
         )
     print(summary_table(evaluation))
     print(f"report: {folder / 'report.html'}")

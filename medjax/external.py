@@ -12,8 +12,7 @@ import numpy as np
 from medjax import config as configuration
 from medjax.errors import UserError
 from medjax.evaluation.audit_page import audit_page, page_image_ids
-from medjax.evaluation.ensemble import Member, fit_calibration
-from medjax.evaluation.fitted import Calibration
+from medjax.evaluation.ensemble import calibration_of
 from medjax.evaluation.predictions import Predictions, write_csv
 from medjax.evaluation.report import report_image_ids, write_report
 from medjax.evaluation.saved import calibration_entry, evaluate_split
@@ -79,10 +78,7 @@ def evaluate_external(
     rows = np.flatnonzero(~leaks.any) if leaks else np.arange(len(table))
     if not len(rows):
         raise UserError(f"the run has seen all of the {len(table):,} external images: there is nothing to judge it by.")
-    said = _NOT_AUDITED
-    if leaks:
-        said = f"{int(leaks.any.sum()):,} of {len(table):,} images left out, which the run has seen"
-    log.info(f"external images: {said}") if leaks else log.warning(f"external images: {said}")
+    said = _said(leaks, len(table))
     folder = workdir / f"external-{name or table.content_hash[:8]}"
     with disk_errors(folder):
         folder.mkdir(exist_ok=True)
@@ -92,6 +88,16 @@ def evaluate_external(
     evaluation = _judge(run, predictions, folder, grouped, unit, external)
     write_report(folder, thumbnails(table, report_image_ids(folder)) if images else {})
     return evaluation, folder
+
+
+def _said(leaks: Leaks | None, count: int) -> str:
+    """Return, and log, what was left out of so many images, or that this is not known."""
+    if leaks is None:
+        log.warning(f"external images: {_NOT_AUDITED}")
+        return _NOT_AUDITED
+    said = f"{int(leaks.any.sum()):,} of {count:,} images left out, which the run has seen"
+    log.info(f"external images: {said}")
+    return said
 
 
 def _leaks(
@@ -147,7 +153,7 @@ def _judge(
 ) -> dict[str, Any]:
     """Write predictions, calibration, config and evaluation.json; return what the last one holds."""
     demo = run.synthetic or table.synthetic
-    calibration = Calibration.read(run.workdir) or fit_calibration([Member.read(run.workdir)])
+    calibration = calibration_of([run.workdir])
     kept = configuration.plain(run.config)
     there = [column for column in kept["evaluation"]["subgroups"] if column in predictions.columns]
     kept["evaluation"]["subgroups"] = there

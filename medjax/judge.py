@@ -19,10 +19,10 @@ from medjax.experiment import Experiment
 from medjax.inference.heatmaps import heatmaps_for, lesion_hits
 from medjax.inference.predictions import collect, log_probabilities
 from medjax.inference.spikes import spike_statistics
+from medjax.json_file import write_json
 from medjax.pipeline.partition import ONE_PER_GROUP
 from medjax.pipeline.table import ImageTable
 from medjax.preparation import Prepared, thumbnails
-from medjax.run_folder import write_json
 
 
 def judge(

@@ -29,4 +29,4 @@ def main(_: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    terminal.run(main)
+    terminal.run(main, resumes=True)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from medjax.checkpoint import Checkpoints
 from medjax.errors import UserError
 from medjax.experiment import Experiment
-from medjax.run_folder import write_json
+from medjax.json_file import write_json
 from medjax.state import TrainState
 
 _NAMED = 4  # image ids in the message; the file has all

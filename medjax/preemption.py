@@ -20,6 +20,8 @@ _NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
 class Stopped(BaseException):
     """The process ends because it was asked to. No error, so nothing that catches errors may catch it.
 
+    Its text says by what, and where the run was saved; what to do next depends on the command (see terminal.run).
+
     Args:
       signum: SIGTERM or SIGINT.
       saved_step: of the checkpoint that was saved for it; None where there was nothing to save.
@@ -28,7 +30,7 @@ class Stopped(BaseException):
     def __init__(self, signum: int, saved_step: int | None = None):
         by = f"stopped by {_NAMES[signal.Signals(signum)]}"
         saved = "" if saved_step is None else f", saved at step {saved_step}"
-        super().__init__(f"{by}{saved}; the same command goes on where this one stopped.")
+        super().__init__(f"{by}{saved}")
         self.status = REQUEUE if signum == signal.SIGTERM else INTERRUPTED
 
 

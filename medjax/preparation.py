@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from medjax.errors import UserError
 from medjax.evaluation.audit_page import audit_page, page_image_ids
 from medjax.evaluation.settings import Settings
+from medjax.json_file import write_json
 from medjax.pipeline import cache, split_file
 from medjax.pipeline.audit import audit
 from medjax.pipeline.duplicate_file import duplicates_of
@@ -20,7 +21,6 @@ from medjax.pipeline.grouping import groups
 from medjax.pipeline.partition import OFFICIAL_COLUMN, draw
 from medjax.pipeline.storage import write_text
 from medjax.pipeline.table import ImageTable
-from medjax.run_folder import write_json
 from medjax.terminal import log
 
 

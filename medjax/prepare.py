@@ -64,4 +64,4 @@ def _write_preview(config: ConfigDict, prepared: Prepared, workdir: pathlib.Path
 
 
 if __name__ == "__main__":
-    terminal.run(main)
+    terminal.run(main, resumes=True)

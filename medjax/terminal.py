@@ -56,7 +56,7 @@ def progress_bar(total: int, initial: int, description: str, unit: str) -> tqdm:
     )
 
 
-def run(main: Callable[[Sequence[str]], None], *, paths: bool = False) -> None:
+def run(main: Callable[[Sequence[str]], None], *, paths: bool = False, resumes: bool = False) -> None:
     """Run an entry point: parse the flags, call `main`, and turn a mistake of the user into one line.
 
     Exits with status 0, 2 (a mistake of the user, a full disk), 75 (SIGTERM: start the same command again), 130
@@ -65,6 +65,7 @@ def run(main: Callable[[Sequence[str]], None], *, paths: bool = False) -> None:
     Args:
       main: is given the program's name and, with `paths`, what is no option.
       paths: whether there may be such.
+      resumes: whether the same command, given again, goes on where it was stopped.
     """
     _open_what_is_closed()
     set_up_log()
@@ -76,7 +77,7 @@ def run(main: Callable[[Sequence[str]], None], *, paths: bool = False) -> None:
         sys.exit(_complain(str(error)))
     except (preemption.Stopped, KeyboardInterrupt) as end:
         stopped = end if isinstance(end, preemption.Stopped) else preemption.Stopped(signal.SIGINT)
-        _complain(str(stopped))
+        _complain(f"{stopped}; the same command goes on where this one stopped." if resumes else f"{stopped}.")
         sys.exit(stopped.status)
 
 

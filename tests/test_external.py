@@ -87,6 +87,15 @@ def test_without_the_runs_images_the_result_says_that_leaks_were_not_audited(run
     assert "leaks NOT audited" in evaluation["unit_of_split"]
 
 
+def test_the_pages_hold_pictures_only_where_they_may(run, export, cache, tmp_path):
+    export(tmp_path / "data", "test", 4)
+    _, folder = evaluate_external(run, tmp_path / "data", cache=cache)
+    assert "data:image/png" in (folder / "report.html").read_text()
+    pages = [folder / name for name in ("report.html", "audit.html")]
+    evaluate_external(run, tmp_path / "data", cache=cache, images=False)
+    assert not any("data:image/png" in page.read_text() for page in pages)
+
+
 def test_a_run_that_has_seen_everything_cannot_be_judged(run, export, cache, tmp_path):
     export(tmp_path / "data", "train", 2)
     with pytest.raises(UserError, match="has seen all of the"):

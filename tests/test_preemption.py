@@ -19,7 +19,7 @@ def test_a_signal_becomes_a_request_and_its_end_says_where_it_was_saved(signum, 
         assert not request.agreed()
         os.kill(os.getpid(), signum)
         assert request.agreed()
-        with pytest.raises(Stopped, match=r"^stopped by (SIGTERM|Ctrl-C), saved at step 7; the same") as stopped:
+        with pytest.raises(Stopped, match=r"^stopped by (SIGTERM|Ctrl-C), saved at step 7$") as stopped:
             request.stop(7)
     assert stopped.value.status == status
 
@@ -86,7 +86,7 @@ PROGRAM = """
         time.sleep(60)
 
     program, sys.argv = sys.argv, [sys.argv[1]]
-    terminal.run(main)
+    terminal.run(main, resumes="resumes" in program[1])
 """
 
 
@@ -123,7 +123,7 @@ def test_ctrl_c_twice_stops_now_however_long_the_step_takes():
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_before_and_after_the_loop_there_is_nothing_to_save(signum, status):
-    found, said = end("preparation", signum)
+    found, said = end("preparation that resumes", signum)
     assert found == status
     assert "the same command goes on" in said
     assert "Traceback" not in said
@@ -136,3 +136,7 @@ def test_of_several_processes_one_that_prepares_its_images_hears_sigterm():
     found, said = end(f"preparation with others at {address}", signal.SIGTERM)
     assert found == 75
     assert "the same command goes on" in said
+
+
+def test_a_command_that_begins_anew_does_not_say_that_it_goes_on():
+    assert end("prediction", signal.SIGTERM) == (75, "medjax: stopped by SIGTERM.\n")

@@ -5,6 +5,7 @@ import pytest
 
 from medjax import run_folder
 from medjax.errors import UserError
+from medjax.json_file import write_json
 
 
 def test_a_new_run_records_its_config_and_environment(tmp_path):
@@ -53,7 +54,7 @@ def test_a_damaged_config_is_named(tmp_path, text):
 
 def test_nan_never_reaches_a_json_file(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
-        run_folder.write_json(tmp_path / "x.json", {"loss": float("nan")})
+        write_json(tmp_path / "x.json", {"loss": float("nan")})
     assert not list(tmp_path.iterdir())
 
 
@@ -81,7 +82,7 @@ def test_a_command_is_kept_without_its_paths(typed, kept):
 def test_a_folder_of_another_version_is_refused(tmp_path, written, told):
     run_folder.open_run(tmp_path, {})
     other = {**ENVIRONMENT, "format": written, "packages": {"medjax": "9.9"}}
-    run_folder.write_json(tmp_path / "environment.json", other)
+    write_json(tmp_path / "environment.json", other)
     with pytest.raises(UserError, match=r"another version.*in format.*use that version") as error:
         run_folder.open_run(tmp_path, {})
     assert told in str(error.value)
@@ -89,7 +90,7 @@ def test_a_folder_of_another_version_is_refused(tmp_path, written, told):
 
 def test_a_folder_from_before_formats_were_numbered_can_be_read_but_not_gone_on_with(tmp_path):
     run_folder.open_run(tmp_path, {})
-    run_folder.write_json(tmp_path / "environment.json", {k: v for k, v in ENVIRONMENT.items() if k != "format"})
+    write_json(tmp_path / "environment.json", {k: v for k, v in ENVIRONMENT.items() if k != "format"})
     run_folder.check_format(tmp_path)
     with pytest.raises(UserError, match="in format 1"):
         run_folder.open_run(tmp_path, {})

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import json
 import logging
@@ -20,21 +21,24 @@ with held(pathlib.Path(sys.argv[1])):
 """
 
 
+@contextlib.contextmanager
 def holder(workdir):
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, workdir], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "held\n"
-    return process
+    """A process that holds the lock until it is killed, at the end of the block."""
+    with subprocess.Popen([sys.executable, "-c", HOLDER, workdir], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_folder_in_use_is_refused_by_process_and_host_and_a_dead_one_s_lock_is_taken_over(tmp_path):
-    process = holder(tmp_path / "run")
-    with process:
-        with (
-            pytest.raises(UserError, match=rf"in use by process {process.pid} on .+: wait for it"),
-            held(tmp_path / "run"),
-        ):
-            pytest.fail("two processes hold one run")
-        process.kill()
+    with (
+        holder(tmp_path / "run") as process,
+        pytest.raises(UserError, match=rf"in use by process {process.pid} on .+: wait for it"),
+        held(tmp_path / "run"),
+    ):
+        pytest.fail("two processes hold one run")
     assert json.loads((tmp_path / "run" / FILE).read_text())["pid"] == process.pid
     with held(tmp_path / "run"):
         assert json.loads((tmp_path / "run" / FILE).read_text())["pid"] == os.getpid()
@@ -51,12 +55,10 @@ def test_the_lock_is_dropped_after_the_block_and_after_an_error(tmp_path):
 
 
 def test_an_unreadable_holder_is_another_process(tmp_path):
-    process = holder(tmp_path)
-    with process:
+    with holder(tmp_path):
         (tmp_path / FILE).write_text("?")
         with pytest.raises(UserError, match="in use by another process"), held(tmp_path):
             pass
-        process.kill()
 
 
 def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, caplog):

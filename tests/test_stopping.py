@@ -9,9 +9,10 @@ import subprocess
 
 import pytest
 
-from medjax import checkpoint, train
+from medjax import checkpoint
 from medjax.errors import UserError
 from medjax.preemption import Stopped
+from medjax.progress import Progress
 from medjax.writers import Writers
 
 KEPT = ("metrics.jsonl", "predictions_test.csv", "evaluation.json")
@@ -31,7 +32,7 @@ def signal_after(monkeypatch):
     """signal_after(step, signum): this process gets a signal right after that training step, once."""
 
     def plan(step, signum):
-        whole, left = train.Progress.add, [step]
+        whole, left = Progress.add, [step]
 
         def add(self, sums):  # called between one step and the next
             whole(self, sums)
@@ -39,7 +40,7 @@ def signal_after(monkeypatch):
                 left.clear()
                 os.kill(os.getpid(), signum)
 
-        monkeypatch.setattr(train.Progress, "add", add)
+        monkeypatch.setattr(Progress, "add", add)
 
     return plan
 
@@ -53,7 +54,7 @@ def test_a_run_asked_to_stop_saves_at_the_next_step_and_goes_on(
     step, signum, status, saved, signal_after, finished, run_tiny, tmp_path
 ):
     signal_after(step, signum)
-    with pytest.raises(Stopped, match=f"saved at step {saved};") as stopped:
+    with pytest.raises(Stopped, match=f"saved at step {saved}$") as stopped:
         run_tiny(tmp_path)
     assert stopped.value.status == status
     assert steps(tmp_path)[-1] == saved

@@ -96,11 +96,6 @@ class Transform:
         slope, intercept = self.rescale or (1.0, 0.0)
         return stored.astype(np.float64) * slope + intercept
 
-    @property
-    def voi_kind(self) -> str:
-        """What `voi` goes by."""
-        return "voi lut" if self.voi_lut else "voi window" if self.window else "full range"
-
     def voi(self, values: np.ndarray) -> np.ndarray:
         """Return modality values as the header wants them seen: VOI LUT, else window, else the whole range of its bits.
 

@@ -16,11 +16,12 @@ from medjax.errors import UserError
 from medjax.evaluation import intervals
 from medjax.evaluation.against_baselines import NAMES, verdict
 from medjax.evaluation.compared_runs import Recipe, mean_costs
+from medjax.evaluation.significance import paired
+from medjax.evaluation.significance import recipes as seeds
 from medjax.evaluation.significance.holm import holm
 from medjax.evaluation.significance.influence import influences
 from medjax.evaluation.significance.matched import matched, not_estimable
-from medjax.evaluation.significance.paired import Paired, compare_pair
-from medjax.evaluation.significance.recipes import compare_recipes
+from medjax.evaluation.significance.paired import Paired
 from medjax.evaluation.wording import METRICS, sentence
 
 SHOWN = ("accuracy", "macro_auroc", "log_loss", "brier_score")
@@ -29,13 +30,22 @@ _BOUNDS = {"mcc": (-1.0, 1.0), "quadratic_kappa": (-1.0, 1.0), "log_loss": (0.0,
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Two recipes compared. Attributes: their labels; found, second minus first; p_value, Holm's; sentence."""
+    """Two recipes compared.
+
+    Attributes:
+      first, second: their labels.
+      found: in the primary metric, second minus first.
+      p_value: Holm's; None without a test.
+      sentence: what can be said.
+      classes: in the one-vs-rest AUROC of each class, by its name; beside the test, so no p-value is adjusted for it.
+    """
 
     first: str
     second: str
     found: Paired
     p_value: float | None
     sentence: str
+    classes: dict[str, Paired]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,20 +137,31 @@ def _pairs(recipes: Sequence[Recipe], metric: str, ordered: bool) -> list[Pair]:
             one,
             p_value,
             f"{_scope(a, b)}: {sentence(a.label, b.label, one, p_value, len(found) > 1)}",
+            _compare_classes(a, b),
         )
         for (a, b), one, p_value in zip(couples, found, p_values, strict=True)
     ]
 
 
 def _compare(a: Recipe, b: Recipe, metric: str, ordered: bool) -> Paired:
-    if len(a.runs) == len(b.runs) == 1:
-        return compare_pair(a.tables[0], b.tables[0], metric, ordered)
-    return compare_recipes(a.tables, b.tables, metric, ordered)
+    if _single(a, b):
+        return paired.compare_pair(a.tables[0], b.tables[0], metric, ordered)
+    return seeds.compare_recipes(a.tables, b.tables, metric, ordered)
+
+
+def _compare_classes(a: Recipe, b: Recipe) -> dict[str, Paired]:
+    if _single(a, b):
+        return paired.compare_classes(a.tables[0], b.tables[0])
+    return seeds.compare_classes(a.tables, b.tables)
+
+
+def _single(a: Recipe, b: Recipe) -> bool:
+    return len(a.runs) == len(b.runs) == 1
 
 
 def _scope(a: Recipe, b: Recipe) -> str:
     """What a sentence is about: a test of two single runs says nothing of the methods that made them."""
-    if len(a.runs) == len(b.runs) == 1:
+    if _single(a, b):
         return "These models, one run each"
     return f"These methods, {len(a.runs)} and {len(b.runs)} seeds"
 
@@ -163,15 +184,15 @@ def mean_of_seeds(recipe: Recipe, metric: str, ordered: bool) -> tuple[float | N
     """
     tables = matched(recipe.tables, ordered)
     values, of_groups = zip(*(influences(table, metric) for table in tables), strict=True)
-    mean, seeds = float(np.mean(values)), len(values)
+    mean, count = float(np.mean(values)), len(values)
     if math.isnan(mean):
         return None, None
     ranked = range(tables[0].num_classes) if metric == "macro_auroc" else ()
     if not_estimable(tables[0], mean, ranked):
         return mean, None
     covariances = np.stack(of_groups) @ np.stack(of_groups).T
-    shared = max(0.0, float(covariances.sum() - np.trace(covariances)) / (seeds * (seeds - 1)))
-    between, freedom = float(np.var(values, ddof=1)) / seeds, (seeds - 1, tables[0].num_groups - 1)
+    shared = max(0.0, float(covariances.sum() - np.trace(covariances)) / (count * (count - 1)))
+    between, freedom = float(np.var(values, ddof=1)) / count, (count - 1, tables[0].num_groups - 1)
     variance = between + shared
     if not variance > 0:
         return mean, None
@@ -189,9 +210,8 @@ def _verdict(recipe: Recipe) -> list[str]:
     if len(against) == 1:
         return verdict(against[0], recipe.label)
     beaten = {name: sum(one[name]["beaten"] for one in against) for name in against[0]}
-    seeds = len(against)
     return [
         f"{recipe.label}: "
-        + listed([f"{count} of {seeds} seeds beat {NAMES[name]}" for name, count in beaten.items()])
+        + listed([f"{count} of {len(against)} seeds beat {NAMES[name]}" for name, count in beaten.items()])
         + "."
     ]

@@ -11,8 +11,11 @@ from medjax.errors import UserError
 from medjax.evaluation import markup
 from medjax.evaluation.comparison import Comparison
 from medjax.evaluation.comparison_table import (
+    CLASSES_NOTE,
     NOTE,
     as_markdown,
+    class_rows,
+    classes_csv,
     pairs_csv,
     runs_csv,
     sentences,
@@ -30,7 +33,8 @@ _PAIRS = (
 
 
 def write_comparison(folder: Path, comparison: Comparison) -> None:
-    """Write comparison.html, comparison.md, comparison.csv (runs) and comparison_pairs.csv (tests) to a folder.
+    """Write a comparison to a folder: comparison.html, comparison.md, and comparison.csv (runs), comparison_pairs.csv
+    (tests) and comparison_classes.csv (AUROC of each class).
 
     Raises:
       UserError: the folder cannot be written.
@@ -42,6 +46,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
         "comparison.md": as_markdown(comparison),
         "comparison.csv": runs_csv(comparison),
         "comparison_pairs.csv": pairs_csv(comparison),
+        "comparison_classes.csv": classes_csv(comparison),
     }
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +64,7 @@ def comparison_page(comparison: Comparison) -> str:
         banner=markup.DEMO_BANNER if comparison.demo else "",
         unit=html.escape(tested_on(comparison)),
         facts=markup.definitions(_facts(comparison), "facts"),
-        sections="".join([_claims(comparison), _results(comparison), _pairs(comparison), _seeds(comparison)]),
+        sections="".join(part(comparison) for part in (_claims, _results, _pairs, _classes, _seeds)),
         footer="Written by medjax. Research use, not a medical device.",
     )
 
@@ -98,6 +103,14 @@ def _pairs(comparison: Comparison) -> str:
     return markup.section("Pairs", table, markup.paragraph(_PAIRS, "note"))
 
 
+def _classes(comparison: Comparison) -> str:
+    if not comparison.pairs:
+        return ""
+    header, *rows = class_rows(comparison)
+    table = markup.table("**Table 3.** AUROC of each class.", _broken(header), rows, "estimates")
+    return markup.section("Classes", table, markup.paragraph(CLASSES_NOTE, "note"))
+
+
 def _seeds(comparison: Comparison) -> str:
     """Set the runs of recipes of several seeds one by one."""
     names = [name for name in comparison.figures[0] if not name.endswith("_interval")]
@@ -110,7 +123,7 @@ def _seeds(comparison: Comparison) -> str:
     if not rows:
         return ""
     header = ["Run", *(METRICS[name].name for name in names)]
-    caption = f"**Table {3 if comparison.pairs else 2}.** Every run by itself."
+    caption = f"**Table {4 if comparison.pairs else 2}.** Every run by itself."
     return markup.section("Seeds", markup.table(caption, header, markup.unbroken(rows), "estimates"))
 
 

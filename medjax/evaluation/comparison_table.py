@@ -9,12 +9,18 @@ from medjax.evaluation.comparison import Comparison
 from medjax.evaluation.estimates import format_estimate
 from medjax.evaluation.predictions import csv_line
 from medjax.evaluation.text_table import DEMO, text_table
-from medjax.evaluation.wording import METRICS
+from medjax.evaluation.wording import METRICS, difference_text
 
 NOTE = (
     "In brackets: 95 % intervals, of several seeds as to new seeds and new test images. Times are of training alone, "
     "without validation and saving. Operations: floating-point, of the network in inference, a multiplication and an "
     "addition being two. Of several seeds, figures and costs are means; of the memory, the largest. –: not known."
+)
+
+CLASSES_NOTE = (
+    "One-vs-rest AUROC, second less first, with its 95 % interval (DeLong; Obuchowski where groups are larger than one "
+    "image; of several seeds also as to new seeds). The test above is of the primary metric alone: these intervals are "
+    "not adjusted for the number of classes and pairs. –: not estimable."
 )
 
 
@@ -31,6 +37,15 @@ def table_rows(comparison: Comparison) -> list[list[str]]:
             continue
         rows.append([label, *(write(costs[name]) if name in costs else "–" for costs in comparison.costs)])
     return rows
+
+
+def class_rows(comparison: Comparison) -> list[list[str]]:
+    """Lay out differences in the AUROC of each class: a row a pair, the first holds the classes; [] without pairs."""
+    rows = [
+        [f"{pair.first} → {pair.second}", *(difference_text(found, "macro_auroc") for found in pair.classes.values())]
+        for pair in comparison.pairs
+    ]
+    return [["First → second", *comparison.pairs[0].classes], *rows] if rows else []
 
 
 def tested_on(comparison: Comparison) -> str:
@@ -55,19 +70,19 @@ def as_text(comparison: Comparison) -> str:
 
 def as_markdown(comparison: Comparison) -> str:
     """Set a comparison as Markdown."""
-    header, *rows = [[_plain(cell) for cell in row] for row in table_rows(comparison)]
-    lines = [f"| {' | '.join(header)} |", f"|---|{'--:|' * (len(header) - 1)}"]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
     said = [f"- {_plain(text)}" for text in sentences(comparison)]
     baselines = [f"- {_plain(text)}" for text in comparison.baselines]
     parts = [
         "# Comparison",
         *([f"**{DEMO}**"] if comparison.demo else []),
         tested_on(comparison),
-        "\n".join(lines),
+        _markdown(table_rows(comparison)),
         NOTE,
     ]
-    parts += ["## Pairs", "\n".join(said), "## Baselines", "\n".join(baselines)]
+    parts += ["## Pairs", "\n".join(said)]
+    if comparison.pairs:
+        parts += ["## AUROC of each class", _markdown(class_rows(comparison)), CLASSES_NOTE]
+    parts += ["## Baselines", "\n".join(baselines)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -97,6 +112,25 @@ def pairs_csv(comparison: Comparison) -> str:
         rows[-1] += [*(found.interval or ("", "")), found.p_value, pair.p_value, found.test]
         rows[-1] += [found.detectable, found.images, found.groups, found.basis]
     return _csv([[*header, "smallest_detectable", "images", "groups", "basis"], *rows])
+
+
+def classes_csv(comparison: Comparison) -> str:
+    """Write the difference of every pair in the AUROC of each class, unrounded, a row each."""
+    header = ["demo", "first", "second", "class", "difference", "low", "high", "p_value", "test"]
+    rows = []
+    for pair in comparison.pairs:
+        for name, found in pair.classes.items():
+            rows.append([comparison.demo, pair.first, pair.second, name, found.difference])
+            rows[-1] += [*(found.interval or ("", "")), found.p_value, found.test]
+            rows[-1] += [found.images, found.groups, found.basis]
+    return _csv([[*header, "images", "groups", "basis"], *rows])
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    """Set rows as a table, the first as its head."""
+    header, *rows = [[_plain(cell) for cell in row] for row in rows]
+    lines = [f"| {' | '.join(header)} |", f"|---|{'--:|' * (len(header) - 1)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def _csv(rows: list[list[Any]]) -> str:

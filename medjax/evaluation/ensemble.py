@@ -150,6 +150,20 @@ def fit_calibration(members: Sequence[Member]) -> Calibration | None:
     return None if predictions is None else Calibration.fit(predictions, settings_of(members))
 
 
+def calibration_of(workdirs: Sequence[Path]) -> Calibration | None:
+    """Return that of a run; fitted now for an ensemble, and for a run of an older version; None without any.
+
+    Args:
+      workdirs: of one finished run, or of the members of an ensemble.
+
+    Raises:
+      UserError: see `read_members`; or calibration.json is damaged.
+    """
+    if len(workdirs) == 1:
+        return Calibration.read(workdirs[0]) or fit_calibration([Member.read(workdirs[0])])
+    return fit_calibration(read_members(workdirs))
+
+
 def evaluate_ensemble(workdirs: Sequence[Path], folder: Path) -> dict[str, Any]:
     """Judge an ensemble on the test split of its members, and write to `folder` what a run's folder holds of that.
 

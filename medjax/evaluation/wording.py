@@ -103,11 +103,16 @@ def sentence(first: str, second: str, found: Paired, p_value: float | None, adju
     return f"{claim} ({interval}; {tested})." if interval else f"{claim} ({tested})."
 
 
-def difference_text(found: Paired) -> str:
-    """Write a difference with its interval for a table, "3.1 points (1.2 to 5.0)"."""
+def difference_text(found: Paired, manner: str | None = None) -> str:
+    """Write a difference with its interval for a table, "3.1 points (1.2 to 5.0)".
+
+    Args:
+      found: second minus first.
+      manner: the metric of `METRICS` as which it is written; None: its own.
+    """
     if math.isnan(found.difference):
         return "–"
-    metric = METRICS[found.metric]
+    metric = METRICS[manner or found.metric]
     bounds = " to ".join(map(metric.number, found.interval)) if found.interval else "–"
     return f"{metric.amount(found.difference)} ({bounds})"
 

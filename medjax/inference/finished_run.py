@@ -13,10 +13,11 @@ from ml_collections import ConfigDict
 from medjax.checkpoint import Checkpoints, check_whole
 from medjax.errors import UserError
 from medjax.inputs import ImageInput
+from medjax.json_file import read_json
 from medjax.models import create_model
 from medjax.models.classifier import Classifier
 from medjax.pipeline.augment import Augmentation
-from medjax.run_folder import check_format, read_json
+from medjax.run_folder import check_format
 
 _ADVICE = "give the run's training command again"
 _CONFIG = {"dtype": str, "model": dict, "augment": dict, "evaluation": dict, "data": dict, "split": dict}

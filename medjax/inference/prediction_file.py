@@ -13,7 +13,7 @@ import numpy as np
 
 from medjax.counted import counted
 from medjax.errors import UserError
-from medjax.evaluation.ensemble import Member, fit_calibration, read_members
+from medjax.evaluation.ensemble import calibration_of
 from medjax.evaluation.fitted import Calibration
 from medjax.evaluation.predictions import csv_line
 from medjax.inference.files import ImageFiles, read_images
@@ -89,7 +89,7 @@ def predict_files(paths: Sequence[str], workdirs: Sequence[Path], output: Path, 
     if output.exists() and not overwrite:
         raise UserError(f"{output} is there already: give another --output=FILE.csv, or --overwrite.")
     runs = [open_finished_run(workdir) for workdir in workdirs]
-    calibration = _calibration(workdirs)
+    calibration = calibration_of(workdirs)
     mark_demo(runs[0].synthetic)
     check_columns(runs)
     images = read_images(paths, runs[0])
@@ -121,13 +121,6 @@ def _append(file: FileIO, rows: bytes) -> None:
         with contextlib.suppress(OSError):  # no file, but a pipe
             file.truncate(file.tell() - written)
         raise
-
-
-def _calibration(workdirs: Sequence[Path]) -> Calibration | None:
-    """Return that of the run; fitted now for an ensemble, and for a run of an older version."""
-    if len(workdirs) == 1:
-        return Calibration.read(workdirs[0]) or fit_calibration([Member.read(workdirs[0])])
-    return fit_calibration(read_members(workdirs))
 
 
 def check_columns(runs: Sequence[FinishedRun]) -> None:

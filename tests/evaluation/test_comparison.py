@@ -17,6 +17,8 @@ from medjax.evaluation.comparison import compare, mean_of_seeds
 from medjax.evaluation.comparison_page import comparison_page, write_comparison
 from medjax.evaluation.metrics import evaluate
 from medjax.evaluation.predictions import Predictions, write_csv
+from medjax.evaluation.significance import paired
+from medjax.evaluation.significance import recipes as seeds
 from medjax.evaluation.significance.holm import holm
 from medjax.evaluation.significance.paired import compare_pair
 from medjax.evaluation.significance.recipes import compare_recipes
@@ -242,7 +244,8 @@ def test_tables_are_numbered_without_a_gap(make):
     seeds = [make("a", 8, 0), make("a", 9, 1)]
     assert "<b>Table 2.</b> Every run" in comparison_page(compare(recipes(seeds)))
     page = comparison_page(compare(recipes([*seeds, make("b", 30)])))
-    assert page.index("<b>Table 2.</b> Every pair") < page.index("<b>Table 3.</b> Every run")
+    captions = ("Table 2.</b> Every pair", "Table 3.</b> AUROC of each class", "Table 4.</b> Every run")
+    assert [page.count(caption) for caption in captions] == [1, 1, 1]
 
 
 def test_demo_is_said_everywhere(make):
@@ -269,6 +272,28 @@ def test_csv_holds_the_numbers_unrounded(make):
     assert float(pairs[0]["p_holm"]) == expected.p_value
 
 
+def test_every_pair_is_compared_in_the_auroc_of_each_class(make):
+    single, several = [make("a"), make("b", 30)], [make("c", 20 + seed, seed) for seed in (0, 1)]
+    pairs = {(pair.first, pair.second): pair.classes for pair in compare(recipes([*single, *several])).pairs}
+    assert pairs["a", "b"] == paired.compare_classes(*(run.predictions for run in single))
+    tables = [[run.predictions for run in runs] for runs in (single[:1], several)]
+    assert pairs["a", "c"] == seeds.compare_classes(*tables)
+    assert pairs["a", "c"]["x"].interval is None  # one seed shows no variation between seeds
+
+
+def test_differences_of_classes_are_written_everywhere(make):
+    found = compare(recipes([make("a"), make("b", 30)]))
+    difference = found.pairs[0].classes["y"]
+    low, high = difference.interval
+    text = f"{difference.difference:.3f} ({low:.3f} to {high:.3f})".replace("-", "−")
+    assert comparison_table.class_rows(found) == [["First → second", "x", "y"], ["a → b", text, text]]
+    assert f"| a → b | {text} | {text} |" in comparison_table.as_markdown(found)
+    assert text in comparison_page(found)
+    rows = list(csv.DictReader(io.StringIO(comparison_table.classes_csv(found))))
+    assert [row["class"] for row in rows] == ["x", "y"]
+    assert (float(rows[1]["low"]), float(rows[1]["high"])) == (low, high)
+
+
 NASTY = "<script>|x|_y_"
 
 
@@ -277,11 +302,12 @@ def test_names_of_others_are_escaped(make):
     assert "<script" not in comparison_page(found)
     text = comparison_table.as_markdown(found)
     assert "<script" not in text.replace("\\<script", "")
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert len({line.replace("\\|", "").count("|") for line in rows}) == 1
+    for table_of in (text.split("## AUROC")[0], text.split("## AUROC")[1]):
+        rows = [line for line in table_of.splitlines() if line.startswith("|")]
+        assert len({line.replace("\\|", "").count("|") for line in rows}) == 1
 
 
-def test_the_page_loads_nothing_and_holds_three_tables(make):
+def test_the_page_loads_nothing_and_holds_four_tables(make):
     found = compare(recipes([make("a", 8, 0), make("a", 9, 1), make("b", 30, 0), make("b", 31, 1)]))
     tags = []
 
@@ -291,7 +317,7 @@ def test_the_page_loads_nothing_and_holds_three_tables(make):
 
     page = comparison_page(found)
     Page().feed(page)
-    assert tags.count("table") == 3
+    assert tags.count("table") == 4
     assert not {"script", "link", "img"} & set(tags)
     assert "http" not in page.replace("http-equiv", "")
     assert "These methods, 2 and 2 seeds: " in page
@@ -302,7 +328,8 @@ def test_everything_is_written_to_a_folder(make, tmp_path):
     found = compare(recipes([make("a"), make("b", 30)]))
     write_comparison(tmp_path / "new" / "out", found)
     names = {file.name for file in (tmp_path / "new" / "out").iterdir()}
-    assert names == {"comparison.html", "comparison.md", "comparison.csv", "comparison_pairs.csv"}
+    tables = {"comparison.csv", "comparison_pairs.csv", "comparison_classes.csv"}
+    assert names == {"comparison.html", "comparison.md", *tables}
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file: give a folder"):
         write_comparison(tmp_path / "file", found)

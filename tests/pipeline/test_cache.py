@@ -21,7 +21,7 @@ from medjax import datasets
 from medjax.datasets.class_folders import class_folder_dataset
 from medjax.datasets.source import FolderSource
 from medjax.errors import UserError
-from medjax.pipeline import cache, partial
+from medjax.pipeline import cache, partial, table_making
 from medjax.pipeline.storage import locked
 from medjax.pipeline.table import ImageTable
 
@@ -88,7 +88,7 @@ def test_a_zip_gives_the_same_content_as_the_folder(tmp_path: Path) -> None:
 def test_a_finished_table_is_opened_without_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_source(tmp_path / "s")
     first = load(source, tmp_path / "c")
-    monkeypatch.setattr(cache, "_build", None)
+    monkeypatch.setattr(cache, "make_table", None)
     assert load(source, tmp_path / "c").content_hash == first.content_hash
 
 
@@ -215,14 +215,14 @@ def stop_after(chunks: int, append: Callable[..., None]) -> Callable[..., None]:
 def test_an_interrupted_preparation_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_source(tmp_path / "s", {"bee/0.png": b""})
     whole = load(source, tmp_path / "whole", on_bad_image="skip")
-    monkeypatch.setattr(cache, "_CHUNK_IMAGES", 1)
+    monkeypatch.setattr(table_making, "_CHUNK_IMAGES", 1)
     with monkeypatch.context() as patch:
         patch.setattr(partial.PartialTable, "append", stop_after(3, partial.PartialTable.append))
         with pytest.raises(StopError):
             load(source, tmp_path / "c", on_bad_image="skip")
     decoded = []
-    decode_row = cache._decode_row
-    monkeypatch.setattr(cache, "_decode_row", lambda e, m, i: decoded.append(i) or decode_row(e, m, i))
+    decode_row = table_making._decode_row
+    monkeypatch.setattr(table_making, "_decode_row", lambda e, m, i: decoded.append(i) or decode_row(e, m, i))
     table = load(source, tmp_path / "c", on_bad_image="skip")
     assert decoded == [3]
     assert (table.content_hash, table.skipped) == (whole.content_hash, whole.skipped)

@@ -8,6 +8,7 @@ import numpy as np
 
 from medjax.evaluation.labelled import Labelled
 from medjax.evaluation.predictions import Predictions
+from medjax.evaluation.significance.delong import auroc_influences
 from medjax.evaluation.significance.influence import influences
 from medjax.evaluation.significance.matched import matched
 from medjax.evaluation.significance.paired import Paired, by_error, untested
@@ -44,21 +45,40 @@ def compare_recipes(a: Sequence[Predictions], b: Sequence[Predictions], metric: 
 def compare_seeds(first: Sequence[Labelled], second: Sequence[Labelled], metric: str) -> Paired:
     """Compare as `compare_recipes` does, from the labelled images as `matched` returns them."""
     values, of_groups = zip(*(influences(images, metric) for images in (*first, *second)), strict=True)
-    values_a, values_b = np.array(values[: len(first)]), np.array(values[len(first) :])
     ranked = range(first[0].num_classes) if metric == "macro_auroc" else ()
-    found = untested(metric, values_b.mean() - values_a.mean(), first[0], ranked)
+    return _compared(metric, first[0], ranked, np.array(values), np.stack(of_groups), len(first))
+
+
+def compare_classes(a: Sequence[Predictions], b: Sequence[Predictions]) -> dict[str, Paired]:
+    """Compare the one-vs-rest AUROC of each class: class name -> as of `compare_recipes`, with the metric "auroc"."""
+    seeds = matched([*a, *b], False)
+    areas, of_groups = zip(*map(auroc_influences, seeds), strict=True)
+    return {
+        name: _compared(
+            "auroc", seeds[0], [k], np.array(areas)[:, k], np.stack([one[:, k] for one in of_groups]), len(a)
+        )
+        for k, name in enumerate(seeds[0].class_names)
+    }
+
+
+def _compared(
+    metric: str, images: Labelled, ranked: Sequence[int], values: np.ndarray, of_groups: np.ndarray, first: int
+) -> Paired:
+    """Compare from the metric of every seed, float64 [S], and its influences, [S, G]; `first` seeds are of recipe a."""
+    values_a, values_b = values[:first], values[first:]
+    found = untested(metric, values_b.mean() - values_a.mean(), images, ranked)
     if found.basis:
         return found
-    if min(len(first), len(second)) < 2:
+    if min(len(values_a), len(values_b)) < 2:
         reason = "not estimable: a recipe of one seed does not show how much seeds vary; 2 are needed"
         return dataclasses.replace(found, basis=reason)
     parts = [
-        (float(values_a.var(ddof=1)) / len(first), len(first) - 1),
-        (float(values_b.var(ddof=1)) / len(second), len(second) - 1),
-        (_of_images(np.stack(of_groups), len(first)), found.groups - 1),
+        (float(values_a.var(ddof=1)) / len(values_a), len(values_a) - 1),
+        (float(values_b.var(ddof=1)) / len(values_b), len(values_b) - 1),
+        (_of_images(of_groups, first), found.groups - 1),
     ]
     error, freedom = _combined(parts)
-    basis = f"variation between {len(first)} and {len(second)} seeds and between {found.groups:,} groups"
+    basis = f"variation between {len(values_a)} and {len(values_b)} seeds and between {found.groups:,} groups"
     return by_error(found, error, freedom, "Obuchowski–Rockette, seeds as readers", basis)
 
 

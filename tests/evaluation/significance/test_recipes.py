@@ -6,7 +6,7 @@ from scipy import stats
 
 from medjax.errors import UserError
 from medjax.evaluation.significance.paired import compare_pair
-from medjax.evaluation.significance.recipes import compare_recipes
+from medjax.evaluation.significance.recipes import compare_classes, compare_recipes
 
 
 def right(model):
@@ -73,6 +73,22 @@ def test_the_same_recipe_does_not_differ(table, groups):
     seeds = [table(0, groups)] * 2
     found = compare_recipes(seeds, seeds, "accuracy")
     assert (found.difference, found.p_value, found.interval) == (0, 1, None)
+
+
+def test_the_classes_are_what_the_macro_auroc_is_the_mean_of(table, groups):
+    first, second = [table(seed, groups) for seed in (0, 1, 2)], [table(seed, groups) for seed in (3, 4)]
+    found = compare_classes(first, second)
+    assert list(found) == ["c0", "c1", "c2"]
+    means = np.mean([one.difference for one in found.values()])
+    assert compare_recipes(first, second, "macro_auroc").difference == pytest.approx(means, abs=1e-12)
+
+
+def test_of_two_classes_each_is_compared_as_the_macro_auroc_is(table):
+    first, second = [table(seed, [""] * 90, 2) for seed in (0, 1)], [table(seed, [""] * 90, 2) for seed in (2, 3)]
+    macro = compare_recipes(first, second, "macro_auroc")
+    for one in compare_classes(first, second).values():
+        assert one.interval == pytest.approx(macro.interval, abs=1e-12)
+        assert (one.test, one.basis) == (macro.test, macro.basis)
 
 
 def test_every_seed_must_be_of_the_same_images(table):
