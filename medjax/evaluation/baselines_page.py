@@ -3,7 +3,7 @@
 from typing import Any
 
 from medjax.evaluation import markup
-from medjax.evaluation.against_baselines import NAMES, difference, test_figures, verdict
+from medjax.evaluation.against_baselines import NAMES, difference, test_figures, tests, verdict
 from medjax.evaluation.estimates import format_estimate, format_score
 from medjax.evaluation.wording import METRICS, difference_text
 
@@ -34,5 +34,6 @@ def baselines(evaluation: dict[str, Any]) -> str:
         markup.table(
             "**Baselines.** What needs no network, on the test images.", header, markup.unbroken(rows), "estimates"
         ),
+        *(markup.paragraph(text, "note") for text in tests(against, "the model")),
         markup.paragraph(_NOTE, "note"),
     )

@@ -109,8 +109,8 @@ def test_modalities_of_several_policies_need_a_named_one(tmp_path: Path) -> None
     with pytest.raises(UserError) as caught:
         images(tmp_path, files)
     assert str(caught.value) == (
-        "the DICOM files are of several modalities, CT (1), MR (2), whose grey values no one policy fits; give the files "
-        "of one modality at a time (a training may also name one policy for all: "
+        "the DICOM files are of several modalities, CT (1), MR (2), whose grey values no one policy fits; give the "
+        "files of one modality at a time (a training may also name one policy for all: "
         "--config.data.options.intensity=window, percentiles or voi)"
     )
     assert images(tmp_path, files, intensity="percentiles").notes["intensity"] == "percentiles"
