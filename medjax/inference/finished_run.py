@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from medjax.checkpoint import Checkpoints, check_whole
 from medjax.errors import UserError
+from medjax.evaluation.damage import damage_as_error
 from medjax.inputs import ImageInput
 from medjax.models import create_model
 from medjax.models.classifier import Classifier
@@ -87,6 +88,11 @@ def open_finished_run(workdir: pathlib.Path) -> FinishedRun:
             "a fold, of an ensemble those of its members with --runs=A,B,C."
         )
     check_format(workdir)
+    with damage_as_error(workdir):
+        return _opened(workdir)
+
+
+def _opened(workdir: pathlib.Path) -> FinishedRun:
     config = ConfigDict(read_json(workdir / "config.json", _ADVICE, _CONFIG)).lock()
     evaluation = read_json(workdir / "evaluation.json", _ADVICE, _EVALUATION)
     preprocessing = read_json(workdir / "preprocessing.json", _ADVICE, _PREPROCESSING)
