@@ -122,7 +122,8 @@ def best_variables(workdir: pathlib.Path) -> dict[str, Any]:
     Raises:
       UserError: the folder is not a run's, or no epoch was finished yet.
     """
-    watched = read_json(workdir / "config.json")["early_stopping"]["metric"]
+    advice = "give the folder of a run, or its training command again"
+    watched = read_json(workdir / "config.json", advice, {"early_stopping": dict})["early_stopping"].get("metric")
     check_whole(workdir / "checkpoints")
     with Checkpoints(workdir / "checkpoints", "min" if watched == "val_loss" else "max") as checkpoints:
         best = checkpoints.best_step
