@@ -54,8 +54,8 @@ class Run:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """All of its config but the seed."""
-        return {key: value for key, value in self.config.items() if key != "seed"}
+        """All of its config but the seed, and what only watches the training."""
+        return {key: value for key, value in self.config.items() if key not in ("seed", "profile_steps")}
 
 
 @dataclasses.dataclass(frozen=True)
