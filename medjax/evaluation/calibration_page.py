@@ -39,6 +39,7 @@ def section(evaluation: dict[str, Any]) -> str:
     parts = [markup.paragraph(f"{_capital(text)}.", "note") for text in _notes(calibration)]
     for split, metrics in _calibrated(evaluation):
         parts += [_scores(split, metrics), _thresholds(split, metrics, calibration), _sets(split, metrics, calibration)]
+    parts += [markup.paragraph(text, "note") for text in _without_threshold(calibration)]
     if any(metrics.get("conformal_sets") for _, metrics in _calibrated(evaluation)):
         parts.append(markup.paragraph(_GUARANTEE, "note"))
     parts += [markup.paragraph(f"{_capital(text)}.", "warning") for text in warnings(evaluation)]
@@ -143,9 +144,20 @@ def _thresholds(split: str, metrics: dict[str, Any], calibration: dict[str, Any]
         )
         header = ["Class", "Threshold", "Sensi\u00adtivity", "Speci\u00adficity"]
         parts.append(markup.table(caption, header, markup.unbroken(rows), "estimates"))
-        lacking = [f"{name}: {one['basis']}" for name, one in fitted.items() if one["value"] is None]
-        parts += [markup.paragraph(f"{text}.", "note") for text in lacking]
     return "".join(parts)
+
+
+def _without_threshold(calibration: dict[str, Any]) -> list[str]:
+    """Say of which classes there is no threshold, and why: one text a goal."""
+    texts = []
+    for goal, fitted in calibration.get("thresholds", {}).items():
+        lacking = [
+            f"{name} ({one['basis'].removeprefix('none: ')})" for name, one in fitted.items() if one["value"] is None
+        ]
+        if lacking:
+            asked = next(iter(fitted.values()))["asked"]
+            texts.append(f"No threshold for a {goal} of {asked:g}: {', '.join(lacking)}.")
+    return texts
 
 
 def _sets(split: str, metrics: dict[str, Any], calibration: dict[str, Any]) -> str:

@@ -47,12 +47,21 @@ def test_the_page_holds_each_number_and_escapes_names():
     for text in ("1.500", "0.875", "0.625 (0.50–\u20600.75)", "0.188", "0.375", "0.900 (0.85–\u20600.94)", "0.938"):
         assert text in page, text
     assert "30 of 1, 10 of 2" in page
-    assert "other: none: 2 groups." in page
+    assert "No threshold for a sensitivity of 0.95: other (2 groups)." in page
     assert "0.9 asked" in page
     assert NASTY not in page
     assert "&lt;b&gt;class" in page
     assert "val chose the epoch" in page
     assert 'class="warning"' not in page
+
+
+def test_a_goal_without_any_threshold_says_why():
+    evaluation = copy.deepcopy(EVALUATION)
+    few = {NASTY: threshold(None, "none: 3 groups"), "other": threshold(None, "none: 2 groups")}
+    evaluation["calibration"]["thresholds"] = {"specificity": few}
+    evaluation["splits"]["test"]["at_thresholds"] = {}
+    page = calibration_page.section(evaluation)
+    assert "No threshold for a specificity of 0.95: &lt;b&gt;class&lt;/b&gt; (3 groups), other (2 groups)." in page
 
 
 def test_what_the_sets_promise_is_said_once():
