@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,22 @@ def define(values: flags.FlagValues, arguments: Sequence[str] | None = None) -> 
     )
 
 
+def check_file(values: flags.FlagValues, arguments: Sequence[str]) -> None:
+    """Raise UserError where --config names no file: ml_collections would say so of a field, in words of its own."""
+    for argument in arguments if "config" in values else ():
+        name, _, file = argument.partition("=")
+        if name.lstrip("-") == "config" and argument.startswith("-"):
+            _check(file)
+
+
+def _check(file: str) -> None:
+    if not file or not pathlib.Path(file).is_file():
+        there = [str(path) for path in sorted(pathlib.Path("configs").glob("*.py"))]
+        near = difflib.get_close_matches(file, there, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"give one of {', '.join(there) or 'none under configs/'}."
+        raise UserError(f"--config={file} is not a file: {advice}")
+
+
 def read(values: flags.FlagValues) -> ConfigDict:
     """Return the config that parsed flags stand for, not resolved yet.
 
@@ -31,9 +48,7 @@ def read(values: flags.FlagValues) -> ConfigDict:
     """
     flag: Any = values["config"]
     file = flag.config_filename if flag.present else ""
-    if not file or not pathlib.Path(file).is_file():
-        there = ", ".join(map(str, sorted(pathlib.Path("configs").glob("*.py")))) or "none under configs/"
-        raise UserError(f"--config={file or ''} is not a file: give one of {there}.")
+    _check(file or "")
     try:
         return flag.value.copy_and_resolve_references()
     except OSError as error:  # what ml_collections raises, whatever is wrong inside the file

@@ -43,6 +43,9 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the figures of --pr
 
 def main(_: Sequence[str]) -> None:
     """Print the table of results, and write the figures where asked."""
+    if (_RUNS.value or _DATA.value) and not _WORKDIR.value:
+        what = "the folder of the ensemble, which is made" if _RUNS.value else "the run to judge"
+        raise UserError(f"--{'runs' if _RUNS.value else 'data'} needs --workdir=FOLDER, {what}.")
     if bool(_WORKDIR.value) == bool(_PREDICTIONS.value):
         raise UserError("give either --workdir=RUN or --predictions=FILE.csv.")
     if _WORKDIR.value:
@@ -50,6 +53,7 @@ def main(_: Sequence[str]) -> None:
     if not _DATA.value:
         _refuse((_NAME, _TRAINING, _NO_IMAGES), "--data")
 
+    from medjax.evaluation.damage import damage_as_error
     from medjax.evaluation.saved import evaluate_csv, evaluate_run  # slow to import; a typo should not be
     from medjax.evaluation.summary import summary_table
     from medjax.json_file import write_json
@@ -65,8 +69,10 @@ def main(_: Sequence[str]) -> None:
         return
     workdir = pathlib.Path(str(_WORKDIR.value))
     evaluation, same = evaluate_run(workdir)
+    with damage_as_error(workdir):
+        table = summary_table(evaluation)
     write_json(workdir / "evaluation.json", evaluation)
-    print(summary_table(evaluation))
+    print(table)
     print(f"{workdir / 'evaluation.json'}: {'reproduced' if same else 'held other figures and is written anew'}")
 
 
@@ -81,9 +87,9 @@ def _judge_elsewhere() -> None:
     """Judge an ensemble, or a run on external images."""
     from medjax.evaluation.summary import summary_table
 
-    if not _WORKDIR.value or (_RUNS.value and _DATA.value):
-        raise UserError("--runs and --data each need --workdir, and do not go together.")
-    folder = pathlib.Path(_WORKDIR.value)
+    if _RUNS.value and _DATA.value:
+        raise UserError("--runs and --data do not go together.")
+    folder = pathlib.Path(str(_WORKDIR.value))
     if _RUNS.value:
         from medjax.evaluation.ensemble import evaluate_ensemble
 

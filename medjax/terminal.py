@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import difflib
 import errno
 import logging
 import os
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from absl import app, flags
 from tqdm import tqdm
 
-from medjax import preemption
+from medjax import config_flag, preemption
 from medjax.errors import UserError, printable
 
 log = logging.getLogger("medjax")
@@ -109,6 +110,7 @@ def _output_errors() -> Iterator[None]:
 
 def _parse(argv: Sequence[str], paths: bool) -> Sequence[str]:
     app.define_help_flags()
+    config_flag.check_file(flags.FLAGS, argv)
     with option_errors():
         rest = flags.FLAGS(argv)
     if rest[1:] and not paths:
@@ -123,8 +125,18 @@ def option_errors() -> Iterator[None]:
         yield
     except (AttributeError, KeyError) as error:
         raise UserError(_one_line(f"there is no such field: {_unquoted(str(error.args[0]))}")) from error
+    except flags.UnrecognizedFlagError as error:
+        near = ", ".join(f"--{name}" for name in difflib.get_close_matches(error.flagname, _own_options()))
+        advice = f"did you mean {near}?" if near else "--help lists those there are."
+        raise UserError(f"there is no option --{error.flagname}; {advice}") from error
     except (flags.Error, TypeError, ValueError, OSError) as error:
         raise UserError(_one_line(f"an option does not fit: {error}")) from error
+
+
+def _own_options() -> list[str]:
+    """Return the options of medjax: absl brings some of its own, which nobody has in mind."""
+    by_module = flags.FLAGS.flags_by_module_dict()
+    return [flag.name for module, held in by_module.items() if not module.startswith("absl") for flag in held]
 
 
 def _unquoted(message: str) -> str:

@@ -33,6 +33,11 @@ def test_one_of_the_two_is_needed():
     assert "Traceback" not in done.stderr
 
 
+def test_an_ensemble_needs_a_folder_of_its_own_and_the_line_says_so():
+    done = evaluate("--runs=A,B")
+    assert done.stderr == "medjax: --runs needs --workdir=FOLDER, the folder of the ensemble, which is made.\n"
+
+
 CSV = """image_id,group_id,label,prob_ill,prob_well,sex
 a,p,ill,0.75,0.25,f
 b,q,well,0.5,0.5,m

@@ -66,9 +66,10 @@ def test_a_wrong_wish_is_one_clear_line_and_nothing_is_written(finished, picture
     assert not (tmp_path / "out").exists()
 
 
-def test_where_no_image_can_be_used_there_is_an_error(finished, pictures, tmp_path):
+def test_where_no_image_can_be_used_there_is_an_error_and_no_empty_folder(finished, pictures, tmp_path):
     with pytest.raises(UserError, match="none of the images could be used"):
-        explain_files([str(pictures / "b_smith.png")], finished[0], tmp_path, method="gradcam")
+        explain_files([str(pictures / "b_smith.png")], finished[0], tmp_path / "out", method="gradcam")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_on_the_phantom_says_how_often_the_peak_lies_in_the_lesion(finished):

@@ -20,10 +20,12 @@ def run(*arguments):
         ([CONFIG, "--config.batch_size=many"], "batch_size"),
         ([CONFIG, "--config.batch_size=0"], "at least 1"),
         ([CONFIG, "--config.split.val=0.6", "--config.split.test=0.4"], "below 1"),
-        ([CONFIG, "--confg.seed=1"], "confg"),
+        ([CONFIG, "--confg.seed=1"], "there is no option --confg.seed; did you mean --config"),
+        ([CONFIG, "--log_dri=1"], "there is no option --log_dri; --help lists those"),  # absl has --log_dir
         ([CONFIG, "--config.data.path=/no/such.zip"], "/no/such.zip"),
         ([CONFIG, "seed=1"], "--name=value"),
-        (["--config=configs/resnet50_brian.py"], "configs/resnet50_brain.py"),
+        (["--config=configs/resnet50_brian.py"], "is not a file: did you mean configs/resnet50_brain.py?"),
+        (["--config=configs/resnet50_brian.py", "--config.seed=1"], "did you mean configs/resnet50_brain.py?"),
         ([], "configs/resnet50_brain.py"),
     ],
 )

@@ -30,8 +30,9 @@ def choose_policy(modalities: Mapping[str, int], intensity: str, window: tuple[f
     found = ", ".join(f"{modality or 'unknown'} ({count})" for modality, count in sorted(modalities.items()))
     if intensity == "auto" and len(kinds) > 1:
         raise UserError(
-            f"the DICOM files are of several modalities, {found}, which no one intensity policy fits; use one "
-            f"modality, or name the policy for all, intensity = {' or '.join(map(repr, POLICIES))}"
+            f"the DICOM files are of several modalities, {found}, whose grey values no one policy fits; give the "
+            "files of one modality at a time (a training may also name one policy for all: "
+            f"--config.data.options.intensity={', '.join(POLICIES[:-1])} or {POLICIES[-1]})"
         )
     policy = intensity if intensity != "auto" else kinds.pop() if kinds else "voi"
     if window is not None and policy != "window" and modalities:

@@ -12,7 +12,7 @@ from medjax.evaluation.labelled import Labelled
 from medjax.evaluation.predictions import Predictions, read_csv
 from medjax.evaluation.significance.influence import influences
 from medjax.evaluation.significance.paired import Paired, compare_pair
-from medjax.evaluation.wording import better, distinguishable, sentence
+from medjax.evaluation.wording import better, distinguishable, sentence, shortly
 from medjax.pipeline.partition import ALL_FOLDS
 
 FOLDER = "baselines"
@@ -66,9 +66,19 @@ def verdict(against: dict[str, Any], model: str) -> list[str]:
     for name, entry in against.items():
         if not entry["beaten"]:
             found = difference(entry)
-            detail = sentence(NAMES[name], model, found, found.p_value)
-            sentences.append(f"{model} is not shown to beat {NAMES[name]}: {detail}")
-    return [f"The{text.removeprefix('the')}" if text.startswith("the ") else text for text in sentences]
+            sentences.append(f"{model} is not shown to beat {NAMES[name]}: {shortly(found)}.")
+    return [_capital(text) for text in sentences]
+
+
+def tests(against: dict[str, Any], model: str) -> list[str]:
+    """Say how each baseline that is not beaten was tested against the model. Args: see `verdict`."""
+    found = {name: difference(entry) for name, entry in against.items() if not entry["beaten"]}
+    return [_capital(sentence(NAMES[name], model, one, one.p_value)) for name, one in found.items()]
+
+
+def _capital(text: str) -> str:
+    """Begin with a capital where the text begins with an article, and not with a name."""
+    return f"The{text.removeprefix('the')}" if text.startswith("the ") else text
 
 
 def test_figures(evaluation: dict[str, Any]) -> dict[str, Any]:

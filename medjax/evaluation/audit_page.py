@@ -79,7 +79,8 @@ def _headline(audit: Mapping[str, Any]) -> str:
     across = sum(pair["groups"] for pair in audit["copies"]["across_splits"])
     text = f"{overall['images_in_groups']:,} of {overall['images']:,} images are copies of others"
     if audit["copies"]["within_splits"]:
-        text += f"; {across:,} groups of copies lie in two splits" if across else "; none lies in two splits"
+        clean = "no copy lies in another split than the image it repeats"
+        text += f"; {across:,} groups of copies lie in two splits" if across else f"; {clean}"
     return text + "."
 
 

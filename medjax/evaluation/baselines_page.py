@@ -3,7 +3,7 @@
 from typing import Any
 
 from medjax.evaluation import markup
-from medjax.evaluation.against_baselines import NAMES, difference, test_figures, verdict
+from medjax.evaluation.against_baselines import NAMES, difference, test_figures, tests, verdict
 from medjax.evaluation.estimates import format_estimate, format_score
 from medjax.evaluation.wording import METRICS, difference_text
 
@@ -26,13 +26,15 @@ def baselines(evaluation: dict[str, Any]) -> str:
         figures = [format_score(entry["figures"][metric]) for metric in metrics]
         rows.append([NAMES[name], *figures, difference_text(difference(entry))])
     header = ["", *(METRICS[metric].name for metric in metrics), "Difference"]
-    beaten = [entry["beaten"] for entry in against.values()]
     said = verdict(against, "the model")
+    beats = 1 if any(entry["beaten"] for entry in against.values()) else 0  # the first sentence says what is beaten
     return markup.section(
         "Baselines",
-        *(markup.paragraph(text, "" if all(beaten) else "warning") for text in said),
+        *(markup.paragraph(text) for text in said[:beats]),
+        *(markup.paragraph(text, "warning") for text in said[beats:]),
         markup.table(
             "**Baselines.** What needs no network, on the test images.", header, markup.unbroken(rows), "estimates"
         ),
+        *(markup.paragraph(text, "note") for text in tests(against, "the model")),
         markup.paragraph(_NOTE, "note"),
     )

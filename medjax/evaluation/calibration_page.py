@@ -39,6 +39,7 @@ def section(evaluation: dict[str, Any]) -> str:
     parts = [markup.paragraph(f"{_capital(text)}.", "note") for text in _notes(calibration)]
     for split, metrics in _calibrated(evaluation):
         parts += [_scores(split, metrics), _thresholds(split, metrics, calibration), _sets(split, metrics, calibration)]
+    parts += [markup.paragraph(text, "note") for text in _without_threshold(calibration)]
     if any(metrics.get("conformal_sets") for _, metrics in _calibrated(evaluation)):
         parts.append(markup.paragraph(_GUARANTEE, "note"))
     parts += [markup.paragraph(f"{_capital(text)}.", "warning") for text in warnings(evaluation)]
@@ -46,25 +47,45 @@ def section(evaluation: dict[str, Any]) -> str:
 
 
 def summary_lines(evaluation: dict[str, Any]) -> list[str]:
-    """Say the same in a few lines of plain text, for the terminal."""
+    """Say in short lines, for the terminal, what a person must know: of the sets, the adaptive ones, as in predict."""
     calibration = evaluation.get("calibration")
     if calibration is None:
         return []
-    lines = [f"{_capital(text)}." for text in _notes(calibration)[:2]]
+    lines, asked = [_told(calibration)], ""
+    if "conformal" in calibration:
+        asked = f"; {calibration['conformal']['coverage']:g} asked"
     for split, metrics in _calibrated(evaluation):
-        after = metrics["after_temperature"]
-        pairs = (f"{label} {format_score(metrics[name])} → {format_score(after[name])}" for name, label in _SCORES)
-        lines.append(f"After temperature, {split}: {', '.join(pairs)}.")
-        for method, sets in metrics.get("conformal_sets", {}).items():
-            held, size = (format_estimate(sets, name) for name in ("coverage", "mean_set_size"))
-            lines.append(f"Sets, {_METHODS[method]}, {split}: coverage {held}, {size} classes on average.")
-    return lines + [f"Warning, {text}." for text in warnings(evaluation)]
+        found = metrics.get("conformal_sets", {}).get("adaptive")
+        if found:
+            held = format_estimate(found, "coverage")
+            told = f"sets of {found['mean_set_size']:.1f} classes hold the true one in {held}"
+            lines.append(f"{_capital(split)}: {told}{asked}.")
+    short = _short_sets(evaluation).items()
+    return lines + [f"Warning, {split}: sets hold the true class too rarely: {text}{asked}." for split, text in short]
+
+
+def _told(calibration: dict[str, Any]) -> str:
+    if "none" in calibration:
+        return f"{_capital(calibration['none'])}."
+    refused = calibration["conformal"]["refused"]
+    found = f"Temperature {calibration['temperature']['value']:.3f}; what it changes is in the report."
+    return f"{found} {_capital(refused)}." if refused else found
 
 
 def warnings(evaluation: dict[str, Any]) -> list[str]:
     """Name the splits whose sets hold the true class less often than asked, beyond the chance of the split itself."""
     asked = evaluation["calibration"].get("conformal", {}).get("coverage", 0.0)
-    texts = []
+    return [
+        f"{split}: the conformal sets hold the true class in {short} of the images; {asked:g} was asked. These images "
+        "are not drawn as those of the calibration split were, or that split was a lucky draw"
+        for split, short in _short_sets(evaluation).items()
+    ]
+
+
+def _short_sets(evaluation: dict[str, Any]) -> dict[str, str]:
+    """Return the coverage of the sets that hold too little, in words, by split."""
+    asked = evaluation["calibration"].get("conformal", {}).get("coverage", 0.0)
+    found = {}
     for split, metrics in _calibrated(evaluation):
         short = [
             f"{format_estimate(sets, 'coverage')} ({_METHODS[method]})"
@@ -72,12 +93,8 @@ def warnings(evaluation: dict[str, Any]) -> list[str]:
             if (sets["coverage_interval"] or [1.0])[-1] < asked
         ]
         if short:
-            texts.append(
-                f"{split}: the conformal sets hold the true class in {', '.join(short)} of the images; {asked:g} was "
-                "asked. These images are not drawn as those of the calibration split were, or that split was a lucky "
-                "draw"
-            )
-    return texts
+            found[split] = ", ".join(short)
+    return found
 
 
 def _calibrated(evaluation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -127,9 +144,20 @@ def _thresholds(split: str, metrics: dict[str, Any], calibration: dict[str, Any]
         )
         header = ["Class", "Threshold", "Sensi\u00adtivity", "Speci\u00adficity"]
         parts.append(markup.table(caption, header, markup.unbroken(rows), "estimates"))
-        lacking = [f"{name}: {one['basis']}" for name, one in fitted.items() if one["value"] is None]
-        parts += [markup.paragraph(f"{text}.", "note") for text in lacking]
     return "".join(parts)
+
+
+def _without_threshold(calibration: dict[str, Any]) -> list[str]:
+    """Say of which classes there is no threshold, and why: one text a goal."""
+    texts = []
+    for goal, fitted in calibration.get("thresholds", {}).items():
+        lacking = [
+            f"{name} ({one['basis'].removeprefix('none: ')})" for name, one in fitted.items() if one["value"] is None
+        ]
+        if lacking:
+            asked = next(iter(fitted.values()))["asked"]
+            texts.append(f"No threshold for a {goal} of {asked:g}: {', '.join(lacking)}.")
+    return texts
 
 
 def _sets(split: str, metrics: dict[str, Any], calibration: dict[str, Any]) -> str:

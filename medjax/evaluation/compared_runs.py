@@ -12,9 +12,12 @@ import numpy as np
 
 from medjax import config as configuration
 from medjax.errors import UserError
-from medjax.evaluation.against_baselines import test_figures
+from medjax.evaluation.against_baselines import test_figures, verdict
+from medjax.evaluation.damage import damage_as_error
+from medjax.evaluation.estimates import format_estimate
 from medjax.evaluation.predictions import Predictions, read_csv
 from medjax.evaluation.settings import Settings
+from medjax.evaluation.wording import METRICS
 from medjax.json_file import read_json, read_json_if_there
 
 _ADVICE = "give the run's training command again"
@@ -51,8 +54,8 @@ class Run:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """All of its config but the seed."""
-        return {key: value for key, value in self.config.items() if key != "seed"}
+        """All of its config but the seed, and what only watches the training."""
+        return {key: value for key, value in self.config.items() if key not in ("seed", "profile_steps")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,27 +82,41 @@ def read_run(folder: Path) -> Run:
         raise UserError(f"{folder} {what}. Only finished runs can be compared.")
     evaluation = read_json(folder / "evaluation.json", _ADVICE, _NEEDED)
     predictions = read_csv(folder / "predictions_test.csv")
-    try:
-        right = test_figures(evaluation)["correct"]
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{folder / 'evaluation.json'} is damaged (lacks {error}): {_ADVICE}.") from error
+    with damage_as_error(folder):
+        return _run(folder, evaluation, predictions)
+
+
+def _run(folder: Path, evaluation: dict[str, Any], predictions: Predictions) -> Run:
+    right = test_figures(evaluation)["correct"]
     if right != int((predictions.probabilities.argmax(axis=1) == predictions.labels).sum()):
         raise UserError(
             f"{folder}: evaluation.json does not fit predictions_test.csv: medjax.evaluate --workdir=… writes it again."
         )
     folds = [folder / f"fold{number}" for number in range(len(evaluation.get("folds", ())))]
     splits = (folds[0] if folds else folder) / "splits.json"
-    return Run(
+    run = Run(
         config=read_json(folder / "config.json", _ADVICE),
         evaluation=evaluation,
         predictions=predictions,
         costs=mean_costs([_costs(one) for one in folds or [folder]]),
         splits_hash=hashlib.sha256(splits.read_bytes()).hexdigest() if splits.exists() else "",
     )
+    _try_out(run)
+    return run
+
+
+def _try_out(run: Run) -> None:
+    """Write in words what a comparison shows of a run: what cannot be, is damaged, and here its folder is known."""
+    for metric in METRICS:
+        format_estimate(run.figures, metric)
+    verdict(run.evaluation.get("baselines") or {}, "")
+    configuration.differences(run.recipe, run.recipe)
+    Settings.of(run.config.get("evaluation", {}))
 
 
 def _costs(folder: Path) -> dict[str, Any]:
-    return read_json_if_there(folder / "costs.json", _ADVICE) or {}
+    costs = read_json_if_there(folder / "costs.json", _ADVICE) or {}
+    return {name: None if value is None else float(value) for name, value in costs.items()}
 
 
 def mean_costs(costs: Sequence[dict[str, Any]]) -> dict[str, Any]:

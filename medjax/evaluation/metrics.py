@@ -1,6 +1,5 @@
 """Exact metrics of a prediction table, on the host in float64."""
 
-import logging
 import math
 from typing import Any
 
@@ -17,8 +16,6 @@ from medjax.evaluation.scores import LOG_LOSS_FLOOR, brier_score, log_loss
 from medjax.evaluation.settings import DEFAULTS, Settings
 from medjax.evaluation.subgroups import subgroup_tables
 from medjax.evaluation.uncertainty import Uncertainty
-
-log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -81,8 +78,6 @@ def evaluate(
         "subgroups": subgroup_tables(predictions, images, settings),
     }
     result["warnings"] = _warnings(result)
-    for warning in result["warnings"]:
-        log.warning("%s", warning)
     return without_nan(result)
 
 

@@ -23,6 +23,7 @@ from medjax.evaluation import (
     samples,
     samples_page,
 )
+from medjax.evaluation.damage import damage_as_error
 from medjax.evaluation.plot import Plot, figure_sections, write_files
 from medjax.evaluation.plots import draw
 from medjax.evaluation.record import Record, read_record, read_test_predictions
@@ -49,11 +50,13 @@ def write_report(
         UserError: evaluation.json is missing, a file is damaged, or the folder cannot be written.
     """
     record = read_record(workdir, heatmaps=len(heatmaps or {}))
-    drawn = draw(record)
+    with damage_as_error(workdir):
+        drawn = draw(record)
+        page = _page(record, drawn, thumbnails or {}, heatmaps or {})
     write_files(Path(workdir) / "figures", drawn, demo=record.demo)
     report = Path(workdir) / "report.html"
     # a file name that is no UTF-8 is shown with a mark in its place
-    write_bytes(report, _page(record, drawn, thumbnails or {}, heatmaps or {}).encode("utf-8", "replace"))
+    write_bytes(report, page.encode("utf-8", "replace"))
     return report
 
 

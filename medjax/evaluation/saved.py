@@ -10,6 +10,7 @@ import numpy as np
 
 from medjax.evaluation.against_baselines import against_baselines
 from medjax.evaluation.calibrated import figures
+from medjax.evaluation.damage import damage_as_error
 from medjax.evaluation.fitted import Calibrated, Calibration
 from medjax.evaluation.metrics import evaluate
 from medjax.evaluation.predictions import Predictions, read_csv
@@ -62,6 +63,11 @@ def evaluate_run(workdir: Path) -> tuple[dict[str, Any], bool]:
       UserError: the folder is not that of a finished run, or a file in it is damaged.
     """
     held = read_json(workdir / "evaluation.json", _ADVICE, _NEEDED)
+    with damage_as_error(workdir):
+        return _judged_again(workdir, held)
+
+
+def _judged_again(workdir: Path, held: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     ordered, splits, demo = held["ordered"], list(held["splits"]), bool(held.get("demo"))
     folds = [workdir / f"fold{fold}" for fold in range(len(held.get("folds", ())))]
     settings = Settings.of((read_json_if_there(workdir / "config.json", _ADVICE) or {}).get("evaluation", {}))

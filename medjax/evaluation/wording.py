@@ -117,6 +117,14 @@ def difference_text(found: Paired, manner: str | None = None) -> str:
     return f"{metric.amount(found.difference)} ({bounds})"
 
 
+def shortly(found: Paired) -> str:
+    """Write a difference with its interval and p-value, or why there is none: what fits a line."""
+    metric = METRICS[found.metric]
+    if found.p_value is None:
+        return f"not tested in {metric.noun}, {_reason(found)}"
+    return f"{difference_text(found)} in {metric.noun}, p {format_p(found.p_value)}"
+
+
 def tested_on(found: Paired) -> str:
     """Write what was tested on: "606 images of 580 groups"."""
     images = counted(found.images, "image")

@@ -77,8 +77,6 @@ def explain_files(
     layer = _chosen_layer(run, layer) if method == "gradcam" else ""
     check_columns([run])
     images = read_images(paths, run)
-    with disk_errors(output):
-        output.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {"demo": run.synthetic, "method": method, "layer": layer or None, "images": []}
     explainer, predictor = Explainer(run, method, layer), Predictor([run])
     for part in _batches(images):
@@ -87,9 +85,11 @@ def explain_files(
             [run.class_names.index(class_name)] * len(pixels) if class_name else predictor(list(pixels)).argmax(axis=1)
         )
         classes = np.array(chosen)
+        heat, scores = explainer(run.variables, pixels, classes)
+        with disk_errors(output):  # here and not before: what fails leaves no empty folder
+            output.mkdir(parents=True, exist_ok=True)
         if sanity and "sanity" not in content:
             content["sanity"] = _check_sanity(explainer, run, pixels, classes, output)
-        heat, scores = explainer(run.variables, pixels, classes)
         for i, number in enumerate(part):
             row = {"file": f"{number:04d}.png", "class": run.class_names[classes[i]], **scores[i]}
             content["images"].append(row)

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from medjax.checkpoint import Checkpoints, check_whole
 from medjax.errors import UserError
+from medjax.evaluation.damage import damage_as_error
 from medjax.inputs import ImageInput
 from medjax.json_file import read_json
 from medjax.models import create_model
@@ -88,6 +89,11 @@ def open_finished_run(workdir: pathlib.Path) -> FinishedRun:
             "a fold, of an ensemble those of its members with --runs=A,B,C."
         )
     check_format(workdir)
+    with damage_as_error(workdir):
+        return _opened(workdir)
+
+
+def _opened(workdir: pathlib.Path) -> FinishedRun:
     config = ConfigDict(read_json(workdir / "config.json", _ADVICE, _CONFIG)).lock()
     evaluation = read_json(workdir / "evaluation.json", _ADVICE, _EVALUATION)
     preprocessing = read_json(workdir / "preprocessing.json", _ADVICE, _PREPROCESSING)
@@ -117,7 +123,8 @@ def best_variables(workdir: pathlib.Path) -> dict[str, Any]:
     Raises:
       UserError: the folder is not a run's, or no epoch was finished yet.
     """
-    watched = read_json(workdir / "config.json")["early_stopping"]["metric"]
+    advice = "give the folder of a run, or its training command again"
+    watched = read_json(workdir / "config.json", advice, {"early_stopping": dict})["early_stopping"].get("metric")
     check_whole(workdir / "checkpoints")
     with Checkpoints(workdir / "checkpoints", "min" if watched == "val_loss" else "max") as checkpoints:
         best = checkpoints.best_step

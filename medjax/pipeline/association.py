@@ -12,6 +12,7 @@ from medjax.pipeline.table import ImageTable
 WARN_FROM = 0.3  # Cramér's V; by Cohen's convention a medium association for two classes
 _SHOWN = 8  # values of a fact in the table; the others are summed
 _PREFIX = "source_"
+_WORDS = {"mode": "colour mode"}  # as Pillow calls it; what a person would
 
 
 def file_facts(table: ImageTable) -> dict[str, np.ndarray]:
@@ -21,7 +22,8 @@ def file_facts(table: ImageTable) -> dict[str, np.ndarray]:
     height, width = columns.pop("source_height", None), columns.pop("source_width", None)
     if height is not None and width is not None:
         facts["size"] = np.array([f"{w}×{h}" for h, w in zip(height.tolist(), width.tolist(), strict=True)])
-    return facts | {name.removeprefix(_PREFIX): values.astype(np.str_) for name, values in columns.items()}
+    names = {name: name.removeprefix(_PREFIX) for name in columns}
+    return facts | {_WORDS.get(names[name], names[name]): values.astype(np.str_) for name, values in columns.items()}
 
 
 def cross_tabulate(name: str, values: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def cross_tabulate(name: str, values: np.ndarray, labels: np.ndarray, class_name
     if strength is not None and strength >= WARN_FROM:
         warning = (
             f"the {name} of the file tells the class: guessing from it alone is right in {accuracy:.1%} of the images, "
-            f"without it in {base:.1%} (Cramér's V {strength:.2f}); a network can learn it instead of the picture"
+            f"without it in {base:.1%}; a network can learn it instead of the picture"
         )
     return {
         "fact": name,

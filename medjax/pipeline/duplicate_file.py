@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medjax.counted import counted
 from medjax.errors import UserError
 from medjax.pipeline.duplicates import Duplicates, find_duplicates
 from medjax.pipeline.storage import write_bytes
@@ -29,7 +30,7 @@ def duplicates_of(table: ImageTable) -> Duplicates:
     known = _read(folder / _FILE, table) if folder else None
     if known is not None:
         return known
-    log.info("searching %s images of %s for copies", f"{len(table):,}", table.name)
+    log.info("searching %s of %s for copies", counted(len(table), "image"), table.name)
     found = find_duplicates(table.images)
     if folder:
         try:

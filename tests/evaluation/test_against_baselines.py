@@ -63,14 +63,19 @@ def test_a_model_that_is_worse_beats_nothing(folder):
     assert not any(entry["beaten"] for entry in found.values())
     said = verdict(found, "the model")
     assert len(said) == 3
-    assert said[0].startswith("The model is not shown to beat the class prior: the class prior is ")
+    assert said[0].startswith("The model is not shown to beat the class prior: ")
+    assert module.tests(found, "the model")[0].startswith("The class prior ")
 
 
 def test_a_model_is_told_what_it_beats_and_what_not(folder):
-    beats, not_shown = verdict(against_baselines(folder, "accuracy", ordered=False), "my_model")
+    found = against_baselines(folder, "accuracy", ordered=False)
+    beats, not_shown = verdict(found, "my_model")
     assert beats == f"my_model beats {NAMES['class_prior']} and {NAMES['shuffled_labels']}."
-    assert not_shown.startswith(f"my_model is not shown to beat {NAMES['thumbnails']}: ")
-    assert "smallest difference" in not_shown
+    assert not_shown.startswith(f"my_model is not shown to beat {NAMES['thumbnails']}: 3.3 points (")
+    assert ") in accuracy, p 0." in not_shown
+    assert len(not_shown) < 120
+    (tested,) = module.tests(found, "my_model")
+    assert "smallest difference" in tested
 
 
 def test_undefined_figures_are_null(folder):
@@ -81,7 +86,7 @@ def test_undefined_figures_are_null(folder):
     assert found["class_prior"]["figures"]["macro_auroc"] is None
     assert found["class_prior"]["difference"]["difference"] is None
     assert not found["class_prior"]["beaten"]
-    assert "undefined" in verdict(found, "m")[0]
+    assert "not tested in macro AUROC" in verdict(found, "m")[0]
 
 
 def test_older_runs_have_none(tmp_path):
@@ -97,7 +102,8 @@ def test_the_page_warns_of_what_is_not_beaten(folder):
     }
     page = baselines(evaluation)
     assert "<h2>Baselines</h2>" in page
-    assert page.count('class="warning"') == 2
+    assert page.count('class="warning"') == 1  # and what is beaten is no warning
+    assert "smallest difference this test set could show" in page
     assert ">0.833" in page
     assert "0.800" in page
     for entry in evaluation["baselines"].values():

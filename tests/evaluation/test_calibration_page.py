@@ -47,12 +47,21 @@ def test_the_page_holds_each_number_and_escapes_names():
     for text in ("1.500", "0.875", "0.625 (0.50–\u20600.75)", "0.188", "0.375", "0.900 (0.85–\u20600.94)", "0.938"):
         assert text in page, text
     assert "30 of 1, 10 of 2" in page
-    assert "other: none: 2 groups." in page
+    assert "No threshold for a sensitivity of 0.95: other (2 groups)." in page
     assert "0.9 asked" in page
     assert NASTY not in page
     assert "&lt;b&gt;class" in page
     assert "val chose the epoch" in page
     assert 'class="warning"' not in page
+
+
+def test_a_goal_without_any_threshold_says_why():
+    evaluation = copy.deepcopy(EVALUATION)
+    few = {NASTY: threshold(None, "none: 3 groups"), "other": threshold(None, "none: 2 groups")}
+    evaluation["calibration"]["thresholds"] = {"specificity": few}
+    evaluation["splits"]["test"]["at_thresholds"] = {}
+    page = calibration_page.section(evaluation)
+    assert "No threshold for a specificity of 0.95: &lt;b&gt;class&lt;/b&gt; (3 groups), other (2 groups)." in page
 
 
 def test_what_the_sets_promise_is_said_once():
@@ -63,10 +72,8 @@ def test_what_the_sets_promise_is_said_once():
 
 def test_the_terminal_says_it_in_a_few_lines():
     assert calibration_page.summary_lines(EVALUATION) == [
-        "Temperature 1.500 (maximum likelihood, 60 images of 40 groups).",
-        "Conformal sets: coverage 0.9 asked, fitted on 40 groups (9 are needed).",
-        "After temperature, test: log loss 0.875 → 0.625, Brier score 0.250 → 0.188, calibration error 0.125 → –.",
-        "Sets, adaptive, test: coverage 0.938 (0.90–0.96), 1.250 (1.20–1.30) classes on average.",
+        "Temperature 1.500; what it changes is in the report.",
+        "Test: sets of 1.2 classes hold the true one in 0.938 (0.90–0.96); 0.9 asked.",
     ]
 
 
@@ -76,7 +83,8 @@ def test_sets_that_hold_too_little_are_said_to():
     (text,) = calibration_page.warnings(evaluation)
     assert text.startswith("test: the conformal sets hold the true class in 0.938 (0.80–0.89) (adaptive) of the images")
     assert text in calibration_page.section(evaluation).replace("Test: the", "test: the")
-    assert calibration_page.summary_lines(evaluation)[-1] == f"Warning, {text}."
+    said = "Warning, test: sets hold the true class too rarely: 0.938 (0.80–0.89) (adaptive); 0.9 asked."
+    assert calibration_page.summary_lines(evaluation)[-1] == said
 
 
 def test_what_is_missing_is_one_line():
@@ -93,4 +101,4 @@ def test_what_is_missing_is_one_line():
 def test_a_refusal_takes_the_place_of_the_sets():
     evaluation = copy.deepcopy(EVALUATION)
     evaluation["calibration"]["conformal"]["refused"] = "no conformal sets: too few"
-    assert calibration_page.summary_lines(evaluation)[1] == "No conformal sets: too few."
+    assert "No conformal sets: too few." in calibration_page.summary_lines(evaluation)[0]

@@ -73,6 +73,11 @@ def test_runs_that_differ_in_the_seed_alone_are_one_recipe(make):
     assert [recipe.label for recipe in found] == ["a", "b (batch_size=–)", "b (batch_size=8)"]
 
 
+def test_a_trace_of_some_steps_makes_no_other_recipe(make):
+    found = recipes([make("a", seed=0, profile_steps=[]), make("a", seed=1, profile_steps=[2, 4])])
+    assert [(recipe.label, len(recipe.runs)) for recipe in found] == [("a", 2)]
+
+
 def test_a_run_that_is_given_twice_is_refused(make):
     with pytest.raises(UserError, match="'a' with seed 3 is given twice"):
         recipes([make("a", seed=3), make("a", seed=4), make("a", seed=3)])

@@ -140,9 +140,9 @@ def test_classes_are_counted_by_split(table: ImageTable) -> None:
 
 def test_only_facts_of_the_file_are_compared_with_the_class(table: ImageTable) -> None:
     facts = {fact["fact"]: fact for fact in audit(table)["facts"]}
-    assert list(facts) == ["size", "mode"]
+    assert list(facts) == ["size", "colour mode"]
     assert facts["size"]["counts"] == {"8×8": {"ant": 3, "bee": 1}, "9×8": {"ant": 1, "bee": 2}}
-    assert facts["mode"]["cramers_v"] is None
+    assert facts["colour mode"]["cramers_v"] is None
 
 
 def test_groups_and_patients_are_counted_and_obstacles_said(table: ImageTable) -> None:
