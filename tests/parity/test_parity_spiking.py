@@ -112,10 +112,13 @@ def test_float64_gradients_agree(neuron):
 
 
 def test_float32_is_no_further_from_the_truth_than_twice_pytorch():
-    # The median over the batches: a potential nearer to the threshold than float32 can tell may fire in one of them.
+    """Or than 5e-5 of the gradient: which of the two sums in the luckier order depends on the processor.
+
+    The median over the batches: a potential nearer to the threshold than float32 can tell may fire in one of them.
+    """
     net, seeds, errors = network(**NEURONS[0]), range(1, 8), []
     for seed, ours in zip(seeds, flax_gradients(net, NEURONS[0], np.float32, seeds), strict=True):
         truth, theirs = (joined(torch_run(net, dtype, seed)[-1]) for dtype in (torch.float64, torch.float32))
-        errors.append([np.linalg.norm(run - truth) for run in (joined(ours), theirs)])
+        errors.append([np.linalg.norm(run - truth) / np.linalg.norm(truth) for run in (joined(ours), theirs)])
     our_error, their_error = np.median(errors, axis=0)
-    assert our_error <= 2 * their_error, errors
+    assert our_error <= max(2 * their_error, 5e-5), errors
