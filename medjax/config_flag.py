@@ -34,6 +34,8 @@ def read(values: flags.FlagValues) -> ConfigDict:
     if not file or not pathlib.Path(file).is_file():
         there = ", ".join(map(str, sorted(pathlib.Path("configs").glob("*.py")))) or "none under configs/"
         raise UserError(f"--config={file or ''} is not a file: give one of {there}.")
+    if not isinstance(flag.value, ConfigDict):
+        raise UserError(f"get_config() of {file} returns a {type(flag.value).__name__}: it must return a ConfigDict.")
     try:
         return flag.value.copy_and_resolve_references()
     except OSError as error:  # what ml_collections raises, whatever is wrong inside the file
