@@ -65,6 +65,7 @@ _AT_LEAST = {
     "phantom.image_size": 8,
     "phantom.max_epochs": 1,
 }
+_AT_MOST = {"seed": 2**31 - 1, "batch_size": 2**24, "folds": 10_000}
 _ABOVE_ZERO = ("optimizer.learning_rate", "checkpoint.every_minutes", "split.val", "split.test")
 _SHARE = (
     "label_smoothing",
@@ -87,6 +88,8 @@ def check(config: ConfigDict) -> None:
         _demand(config, field, lambda v, allowed=allowed: v in allowed, "one of " + ", ".join(map(str, allowed)))
     for field, low in _AT_LEAST.items():
         _demand(config, field, lambda v, low=low: v >= low, f"at least {low}")
+    for field, high in _AT_MOST.items():
+        _demand(config, field, lambda v, high=high: v <= high, f"at most {high}")
     for field in _ABOVE_ZERO:
         _demand(config, field, lambda v: v > 0, "above 0")
     for field in _SHARE:
@@ -134,6 +137,8 @@ def _check_split(config: ConfigDict) -> None:
 def _demand(config: ConfigDict, field: str, rule: Any, words: str) -> None:
     value: Any = config
     for name in field.split("."):
+        if name not in value:
+            raise UserError(f"config.{field} is missing: begin with a config of configs/ and change what differs.")
         value = value[name]
     if (isinstance(value, float) and not math.isfinite(value)) or not rule(value):
         raise UserError(f"config.{field}={value!r}: must be {words}.")

@@ -49,6 +49,8 @@ def read(values: flags.FlagValues) -> ConfigDict:
     flag: Any = values["config"]
     file = flag.config_filename if flag.present else ""
     _check(file or "")
+    if not isinstance(flag.value, ConfigDict):
+        raise UserError(f"get_config() of {file} returns a {type(flag.value).__name__}: it must return a ConfigDict.")
     try:
         return flag.value.copy_and_resolve_references()
     except OSError as error:  # what ml_collections raises, whatever is wrong inside the file

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags
@@ -131,6 +132,14 @@ def option_errors() -> Iterator[None]:
         raise UserError(f"there is no option --{error.flagname}; {advice}") from error
     except (flags.Error, TypeError, ValueError, OSError) as error:
         raise UserError(_one_line(f"an option does not fit: {error}")) from error
+    except Exception as error:  # a config is a program, which may raise anything
+        where = f", in {_line(error)}" if not isinstance(error, SyntaxError) else ""  # which says it itself
+        raise UserError(_one_line(f"the config cannot be loaded: {type(error).__name__}: {error}{where}")) from error
+
+
+def _line(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}, line {last.lineno}"
 
 
 def _own_options() -> list[str]:

@@ -29,6 +29,9 @@ def change(config, field, value):
     ("field", "value"),
     [
         ("batch_size", 0),
+        ("batch_size", 10**20),
+        ("seed", 2**31),
+        ("folds", 10**9),
         ("max_epochs", 0),
         ("early_stopping.patience_epochs", -1),
         ("split.val", 0.0),
@@ -70,6 +73,12 @@ def test_an_impossible_value_is_one_line_that_names_field_and_value(config, fiel
         configuration.check(config)
     assert f"config.{field}={value!r}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_field_that_is_missing_is_named(config):
+    del config.split.kind
+    with pytest.raises(UserError, match=r"config\.split\.kind is missing"):
+        configuration.check(config)
 
 
 def test_fractions_must_leave_something_to_train_on(config):

@@ -38,6 +38,23 @@ def test_a_mistake_is_one_line_and_status_2(arguments, told):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("def get_config(:", "SyntaxError: invalid syntax (mine.py, line 1)"),
+        ("def get_config():\n    return 1 / 0", "ZeroDivisionError: division by zero, in "),
+        ("x = 1", "get_config"),
+        ("def get_config():\n    return {}", "returns a dict: it must return a ConfigDict"),
+    ],
+)
+def test_a_config_that_cannot_be_loaded_is_one_line_and_status_2(tmp_path, text, told):
+    (tmp_path / "mine.py").write_text(text)
+    done = run(f"--config={tmp_path / 'mine.py'}")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert told in done.stderr
+
+
 def test_help_tells_the_command():
     assert "python -m medjax.main" in run("--help").stdout
 
