@@ -28,18 +28,20 @@ start_all() {
   done
 }
 
-# Waits until all have ended well, or one has not: `number` is its, `status` how it ended.
+# Waits until all have ended well, or one has not: `number` is its, `status` how it ended. Of several, the one that was
+# killed outright (137): that is never what the loss of another does to a process.
 wait_for_all() {
-  local i
+  local i ended
   status=0
   while ((${#pids[@]})); do
     for i in "${!pids[@]}"; do
       if kill -0 "${pids[i]}" 2>/dev/null; then continue; fi
       wait "${pids[i]}" 2>/dev/null
-      status=$? number=$i
+      ended=$?
       unset "pids[i]"
-      if ((status)); then return; fi
+      if ((ended == 137 || status == 0)); then status=$ended number=$i; fi
     done
+    if ((status)); then return; fi
     sleep 0.2
   done
 }

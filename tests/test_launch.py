@@ -45,6 +45,21 @@ def test_it_starts_again_after_a_death_and_never_after_a_mistake(tmp_path, statu
     assert launch(tmp_path, statuses) == expected
 
 
+def test_of_two_that_end_together_the_one_that_was_killed_is_named(tmp_path):
+    python = tmp_path / "python"
+    python.write_text(
+        f"#!/bin/bash\ncd {tmp_path}\n"
+        'case "$*" in *process_id=1) echo $$ > new; mv new other; kill -KILL $$;; esac\n'
+        "until [[ -e other ]]; do sleep 0.01; done\n"
+        "while kill -0 $(< other); do sleep 0.01; done\nrm other\nexit 1\n"  # as a process that loses another does
+    )
+    python.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PROCESSES": "2"}
+    done = subprocess.run([SCRIPT], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 137
+    assert done.stderr.count("process 1 of 2 was lost with status 137") == 3, done.stderr
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_stop_that_meets_a_process_too_young_to_answer_is_a_stop(tmp_path, number, status):
     python = tmp_path / "python"
@@ -155,10 +170,13 @@ def test_a_lost_process_is_named_and_the_run_ends_as_if_nothing_had_happened(tog
     while not metrics.exists() and launcher.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     assert metrics.exists()
-    os.kill(_follower(launcher.pid), signal.SIGKILL)
+    survivor, lost = (_child(launcher.pid, number) for number in (0, 1))
+    os.kill(lost, signal.SIGKILL)
+    told = _said_within(launcher, 60)
+    assert "process 1 of 2 was lost with status 137" in told
+    assert not pathlib.Path(f"/proc/{survivor}").exists()
     _, errors = launcher.communicate(timeout=300)
     assert launcher.returncode == 0, errors
-    assert "process 1 of 2 was lost with status 137" in errors
     for name in ("metrics.jsonl", "predictions_test.csv", "evaluation.json"):
         assert (tmp_path / "run" / name).read_bytes() == (reference / name).read_bytes(), name
 
@@ -196,14 +214,22 @@ def _of_run(workdir, variable):
     raise AssertionError("the process is not there")
 
 
-def _follower(launcher):
-    """Pid of process 1 of a launcher."""
+def _said_within(process, seconds):
+    """Return what a process writes to its stderr in so many seconds, or until it ends before."""
+    try:
+        return process.communicate(timeout=seconds)[1]
+    except subprocess.TimeoutExpired as still:
+        return (still.stderr or b"").decode()
+
+
+def _child(launcher, number):
+    """Pid of a process of a launcher by its number."""
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             arguments = (folder / "cmdline").read_bytes()
             parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:  # it has ended
             continue
-        if int(parent) == launcher and b"--process_id=1" in arguments:
+        if int(parent) == launcher and f"--process_id={number}\0".encode() in arguments:
             return int(folder.name)
-    raise AssertionError("process 1 is not there")
+    raise AssertionError(f"process {number} is not there")
