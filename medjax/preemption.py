@@ -27,8 +27,10 @@ class Stopped(BaseException):
 
     def __init__(self, signum: int, saved_step: int | None = None):
         by = f"stopped by {_NAMES[signal.Signals(signum)]}"
-        saved = "" if saved_step is None else f", saved at step {saved_step}"
-        super().__init__(f"{by}{saved}; the same command goes on where this one stopped.")
+        if saved_step is None:  # also of medjax.predict and its like, which begin again
+            super().__init__(f"{by}; give the same command again.")
+        else:
+            super().__init__(f"{by}, saved at step {saved_step}; the same command goes on where this one stopped.")
         self.status = REQUEUE if signum == signal.SIGTERM else INTERRUPTED
 
 

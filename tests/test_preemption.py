@@ -23,6 +23,10 @@ def test_a_signal_becomes_a_request_and_its_end_says_where_it_was_saved(signum, 
     assert stopped.value.status == status
 
 
+def test_where_nothing_was_saved_nothing_is_said_to_go_on():
+    assert str(Stopped(signal.SIGINT)) == "stopped by Ctrl-C; give the same command again."
+
+
 def test_the_first_signal_names_the_end():
     with deferred() as request:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -121,5 +125,5 @@ def test_ctrl_c_twice_stops_now_however_long_the_step_takes():
 def test_before_and_after_the_loop_there_is_nothing_to_save(signum, status):
     found, said = end("preparation", signum)
     assert found == status
-    assert "the same command goes on" in said
+    assert "give the same command again" in said
     assert "Traceback" not in said
