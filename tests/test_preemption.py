@@ -133,7 +133,7 @@ def test_of_several_processes_one_that_prepares_its_images_hears_sigterm():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    found, said = end(f"preparation with others at {address}", signal.SIGTERM)
+    found, said = end(f"preparation that resumes, with others at {address}", signal.SIGTERM)
     assert found == 75
     assert "the same command goes on" in said
 
