@@ -167,14 +167,15 @@ def drop_damaged(folder: pathlib.Path) -> None:
 
 
 def check_whole(folder: pathlib.Path) -> None:
-    """Check every checkpoint of a run that is only read; those from before there were hashes are believed.
+    """Check every checkpoint of a run that is only read; where none has hashes, as in older runs, all are believed.
 
     Raises:
       UserError: one is damaged.
     """
+    if not any((folder / str(step) / integrity.FILE).exists() for step in _steps(folder)):
+        return
     for step in _steps(folder):
-        harm = integrity.damage(folder / str(step), but=_LATE)
-        if harm and (folder / str(step) / integrity.FILE).exists():
+        if harm := integrity.damage(folder / str(step), but=_LATE):
             raise UserError(
                 f"{folder}: checkpoint {step} is damaged ({harm}): restore it from a copy, or start the run's command "
                 "again, which goes on from the checkpoint before."

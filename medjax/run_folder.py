@@ -91,8 +91,8 @@ def check_format(workdir: pathlib.Path, *, oldest: int = 1) -> None:
     Raises:
       UserError: says which version can.
     """
-    written = read_json(workdir / "environment.json")
-    found, version = written.get("format", 1), written.get("packages", {}).get("medjax")
+    written = read_json(workdir / "environment.json", needed={"packages": dict})
+    found, version = written.get("format", 1), written["packages"].get("medjax")
     if not isinstance(found, int) or not oldest <= found <= FORMAT:
         raise UserError(
             f"{workdir} was written by another version, medjax {version}, in format {found!r}; this one, "

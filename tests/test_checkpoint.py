@@ -147,11 +147,18 @@ def test_without_a_whole_one_from_before_nothing_is_removed(three):
     assert left(three) == ["1", "2", "3"]
 
 
-def test_a_checkpoint_without_hashes_is_read_but_never_gone_on_with(three):
+def test_a_checkpoint_without_hashes_is_damaged_where_another_has_them(three):
     (three / "3" / "SHA256SUMS").unlink()
-    check_whole(three)
+    with pytest.raises(UserError, match="checkpoint 3 is damaged"):
+        check_whole(three)
     drop_damaged(three)
     assert left(three) == ["1", "2"]
+
+
+def test_checkpoints_from_before_there_were_hashes_are_read(three):
+    for step in ("1", "2", "3"):
+        (three / step / "SHA256SUMS").unlink()
+    check_whole(three)
 
 
 def test_no_run_yet_is_no_damage(tmp_path):

@@ -141,6 +141,20 @@ def start(command, folder, **variables):
     return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
+@pytest.mark.parametrize(
+    ("status", "restarts", "requeued"),
+    [(0, 0, False), (2, 0, False), (130, 0, False), (75, 12, True), (137, 0, True), (137, 9, True), (137, 10, False)],
+)
+def test_slurm_gets_the_job_back_after_a_stop_and_so_often_after_a_loss(tmp_path, status, restarts, requeued):
+    for name, line in {"srun": f"exit {status}", "scontrol": f'echo "$@" > {tmp_path}/requeued'}.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    here = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": str(restarts)}
+    done = subprocess.run([SLURM], env={**os.environ, **here}, capture_output=True, timeout=60)
+    assert done.returncode == status
+    assert (tmp_path / "requeued").exists() == requeued
+
+
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
     """The folder of a run by two processes under SLURM's variables that nothing disturbed, and the cache."""

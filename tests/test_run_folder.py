@@ -88,6 +88,12 @@ def test_a_folder_of_another_version_is_refused(tmp_path, written, told):
     assert told in str(error.value)
 
 
+def test_versions_that_are_no_object_are_damage(tmp_path):
+    write_json(tmp_path / "environment.json", {**ENVIRONMENT, "packages": 3})
+    with pytest.raises(UserError, match="'packages' is no dict"):
+        run_folder.check_format(tmp_path)
+
+
 def test_a_folder_from_before_formats_were_numbered_can_be_read_but_not_gone_on_with(tmp_path):
     run_folder.open_run(tmp_path, {})
     write_json(tmp_path / "environment.json", {k: v for k, v in ENVIRONMENT.items() if k != "format"})
