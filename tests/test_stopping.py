@@ -73,7 +73,7 @@ def test_a_signal_that_comes_when_the_last_epoch_is_saved_ends_the_run_too(finis
     shutil.copytree(finished[0], workdir)
     with monkeypatch.context() as patched:
         patched.setattr(Writers, "close", close)
-        with pytest.raises(Stopped, match="saved at step 15$") as stopped:
+        with pytest.raises(Stopped, match=r"saved at step 15$") as stopped:
             run_tiny(workdir)
     assert stopped.value.status == 75
     run_tiny(workdir)
