@@ -26,6 +26,8 @@ addEventListener("load", () => {
     empty: [...document.images].filter((image) => image.getBoundingClientRect().width < 20).map((i) => i.alt),
     tables: [...document.querySelectorAll("table")].filter((t) => t.rows.length > 1 && t.offsetHeight > 20).length,
     scrolled: [...document.querySelectorAll(".scroll")].filter((s) => getComputedStyle(s).overflowX !== "auto").length,
+    cut: [...document.querySelectorAll(".scroll")].filter((s) => s.scrollWidth > s.clientWidth + 1)
+      .map((s) => s.innerText.slice(0, 60)),
     wide: wide.map((node) => node.outerHTML.slice(0, 120)),
     error: document.body.dataset.error || "",
   };
@@ -81,6 +83,7 @@ def test_the_report_is_whole_and_fits(pages, width):
     assert found["scrolled"] == 0
     assert found["page"] <= width
     assert found["wide"] == []
+    assert width < 1280 or found["cut"] == []
 
 
 def test_a_broken_page_would_be_noticed(pages):
