@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import html
-import string
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from medjax.counted import counted
 from medjax.evaluation import markup, samples
+from medjax.evaluation.page import page
 
 _LISTED = 50  # unreadable files that are named
 _BANNER = (
@@ -37,18 +36,13 @@ def audit_page(audit: Mapping[str, Any], thumbnails: Mapping[str, np.ndarray] | 
     Returns:
       HTML that loads nothing from elsewhere.
     """
-    demo = bool(audit["demo"])
-    title = f"Audit of {audit['dataset']}"
-    template = string.Template(resources.files("medjax.evaluation").joinpath("report.html").read_text("utf-8"))
-    return template.substitute(
-        title=html.escape(f"DEMO: {title}" if demo else title),
-        heading=html.escape(title),
-        body_class=' class="demo"' if demo else "",
-        banner=_BANNER if demo else "",
-        unit=html.escape(_headline(audit)),
-        facts=markup.definitions(_facts(audit), "facts"),
-        sections="".join(_sections(audit, thumbnails)),
-        footer="Written by medjax. Research use, not a medical device.",
+    return page(
+        f"Audit of {audit['dataset']}",
+        _headline(audit),
+        _facts(audit),
+        _sections(audit, thumbnails),
+        demo=bool(audit["demo"]),
+        banner=_BANNER,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from medjax.evaluation.against_baselines import test_figures, verdict
 from medjax.evaluation.damage import damage_as_error
 from medjax.evaluation.estimates import format_estimate
 from medjax.evaluation.predictions import Predictions, read_csv
+from medjax.evaluation.record import fold_folders, hash_of_splits
 from medjax.evaluation.settings import Settings
 from medjax.evaluation.wording import METRICS
 from medjax.json_file import read_json, read_json_if_there
@@ -92,14 +92,13 @@ def _run(folder: Path, evaluation: dict[str, Any], predictions: Predictions) -> 
         raise UserError(
             f"{folder}: evaluation.json does not fit predictions_test.csv: medjax.evaluate --workdir=… writes it again."
         )
-    folds = [folder / f"fold{number}" for number in range(len(evaluation.get("folds", ())))]
-    splits = (folds[0] if folds else folder) / "splits.json"
+    folds = fold_folders(folder, evaluation)
     run = Run(
         config=read_json(folder / "config.json", _ADVICE),
         evaluation=evaluation,
         predictions=predictions,
         costs=mean_costs([_costs(one) for one in folds or [folder]]),
-        splits_hash=hashlib.sha256(splits.read_bytes()).hexdigest() if splits.exists() else "",
+        splits_hash=hash_of_splits(folds[0] if folds else folder),
     )
     _try_out(run)
     return run

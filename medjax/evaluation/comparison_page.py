@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import string
-from importlib import resources
 from pathlib import Path
 
 from medjax.errors import UserError
@@ -23,6 +20,7 @@ from medjax.evaluation.comparison_table import (
     tested_on,
 )
 from medjax.evaluation.estimates import format_estimate
+from medjax.evaluation.page import page
 from medjax.evaluation.wording import METRICS, difference_text, format_p
 from medjax.pipeline.storage import disk_errors, write_bytes
 
@@ -56,16 +54,12 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
 
 def comparison_page(comparison: Comparison) -> str:
     """Set a comparison as HTML that loads nothing from elsewhere."""
-    template = string.Template(resources.files("medjax.evaluation").joinpath("report.html").read_text("utf-8"))
-    return template.substitute(
-        title="DEMO: Comparison" if comparison.demo else "Comparison",
-        heading="Comparison",
-        body_class=' class="demo"' if comparison.demo else "",
-        banner=markup.DEMO_BANNER if comparison.demo else "",
-        unit=html.escape(tested_on(comparison)),
-        facts=markup.definitions(_facts(comparison), "facts"),
-        sections="".join(part(comparison) for part in (_claims, _results, _pairs, _classes, _seeds)),
-        footer="Written by medjax. Research use, not a medical device.",
+    return page(
+        "Comparison",
+        tested_on(comparison),
+        _facts(comparison),
+        (part(comparison) for part in (_claims, _results, _pairs, _classes, _seeds)),
+        demo=comparison.demo,
     )
 
 

@@ -82,11 +82,10 @@ def read_record(workdir: str | os.PathLike[str], heatmaps: int = 0) -> Record:
     }
     if not contents["evaluation"]:
         raise UserError(f"{folder} holds no evaluation.json: finish the run first, the same command goes on with it.")
-    splits = folder / "splits.json"
     return Record(
         **contents,
         name=str(contents["config"].get("name") or folder.resolve().name),
-        splits_hash=hashlib.sha256(splits.read_bytes()).hexdigest() if splits.exists() else "",
+        splits_hash=hash_of_splits(folder),
         rows=read_rows(folder / "metrics.jsonl"),
         predictions=read_test_predictions(folder),
         heatmaps=heatmaps,
@@ -97,3 +96,14 @@ def read_test_predictions(workdir: str | os.PathLike[str]) -> Predictions | None
     """Read the run's predictions_test.csv; None where there is none."""
     file = Path(workdir) / "predictions_test.csv"
     return read_csv(file) if file.exists() else None
+
+
+def hash_of_splits(workdir: Path) -> str:
+    """Return the SHA-256 of a run's splits.json, hex; "" where there is none."""
+    file = workdir / "splits.json"
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
+
+
+def fold_folders(workdir: Path, evaluation: dict[str, Any]) -> list[Path]:
+    """Return the folders of the folds that a run pools, [] where it trained itself. Args: evaluation, its content."""
+    return [workdir / f"fold{number}" for number in range(len(evaluation.get("folds", ())))]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import os
-import string
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +12,6 @@ from medjax.evaluation import (
     baselines_page,
     calibration_page,
     checklist,
-    markup,
     methods,
     results_page,
     run_page,
@@ -24,6 +20,7 @@ from medjax.evaluation import (
     samples_page,
 )
 from medjax.evaluation.damage import damage_as_error
+from medjax.evaluation.page import page
 from medjax.evaluation.plot import Plot, figure_sections, write_files
 from medjax.evaluation.plots import draw
 from medjax.evaluation.record import Record, read_record, read_test_predictions
@@ -52,11 +49,11 @@ def write_report(
     record = read_record(workdir, heatmaps=len(heatmaps or {}))
     with damage_as_error(workdir):
         drawn = draw(record)
-        page = _page(record, drawn, thumbnails or {}, heatmaps or {})
+        html = _page(record, drawn, thumbnails or {}, heatmaps or {})
     write_files(Path(workdir) / "figures", drawn, demo=record.demo)
     report = Path(workdir) / "report.html"
     # a file name that is no UTF-8 is shown with a mark in its place
-    write_bytes(report, page.encode("utf-8", "replace"))
+    write_bytes(report, html.encode("utf-8", "replace"))
     return report
 
 
@@ -88,14 +85,5 @@ def _page(
         run_page.configuration(record.config),
         run_page.provenance(record),
     ]
-    template = string.Template(resources.files("medjax.evaluation").joinpath("report.html").read_text("utf-8"))
-    return template.substitute(
-        title=html.escape(f"DEMO: {record.name}" if record.demo else record.name),
-        heading=html.escape(record.name),
-        body_class=' class="demo"' if record.demo else "",
-        banner=markup.DEMO_BANNER if record.demo else "",
-        unit=html.escape(f"Unit of the split: {evaluation['unit_of_split']}."),
-        facts=markup.definitions(run_page.facts(record), "facts"),
-        sections="".join(sections),
-        footer="Written by medjax. Research use, not a medical device.",
-    )
+    lead = f"Unit of the split: {evaluation['unit_of_split']}."
+    return page(record.name, lead, run_page.facts(record), sections, demo=record.demo)

@@ -14,6 +14,7 @@ from medjax.evaluation.damage import damage_as_error
 from medjax.evaluation.fitted import Calibrated, Calibration
 from medjax.evaluation.metrics import evaluate
 from medjax.evaluation.predictions import Predictions, read_csv
+from medjax.evaluation.record import fold_folders
 from medjax.evaluation.settings import DEFAULTS, Settings
 from medjax.json_file import read_json, read_json_if_there
 from medjax.pipeline.partition import ALL_FOLDS, ONE_PER_GROUP, one_per_group
@@ -69,7 +70,7 @@ def evaluate_run(workdir: Path) -> tuple[dict[str, Any], bool]:
 
 def _judged_again(workdir: Path, held: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     ordered, splits, demo = held["ordered"], list(held["splits"]), bool(held.get("demo"))
-    folds = [workdir / f"fold{fold}" for fold in range(len(held.get("folds", ())))]
+    folds = fold_folders(workdir, held)
     settings = Settings.of((read_json_if_there(workdir / "config.json", _ADVICE) or {}).get("evaluation", {}))
     calibration = None if folds else _calibration(workdir, settings, demo)
     seen_by_folds = calibrated_folds(folds) if folds else None
