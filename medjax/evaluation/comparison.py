@@ -14,7 +14,7 @@ from scipy import stats
 from medjax.counted import listed
 from medjax.errors import UserError
 from medjax.evaluation import intervals
-from medjax.evaluation.against_baselines import NAMES, verdict
+from medjax.evaluation.against_baselines import NAMES, SHOWN, verdict
 from medjax.evaluation.compared_runs import Recipe, mean_costs
 from medjax.evaluation.significance import paired
 from medjax.evaluation.significance import recipes as seeds
@@ -24,7 +24,6 @@ from medjax.evaluation.significance.matched import matched, not_estimable
 from medjax.evaluation.significance.paired import Paired
 from medjax.evaluation.wording import METRICS, sentence
 
-SHOWN = ("accuracy", "macro_auroc", "log_loss", "brier_score")
 _BOUNDS = {"mcc": (-1.0, 1.0), "quadratic_kappa": (-1.0, 1.0), "log_loss": (0.0, math.inf), "brier_score": (0.0, 2.0)}
 
 
@@ -190,14 +189,12 @@ def mean_of_seeds(recipe: Recipe, metric: str, ordered: bool) -> tuple[float | N
     ranked = range(tables[0].num_classes) if metric == "macro_auroc" else ()
     if not_estimable(tables[0], mean, ranked):
         return mean, None
-    covariances = np.stack(of_groups) @ np.stack(of_groups).T
-    shared = max(0.0, float(covariances.sum() - np.trace(covariances)) / (count * (count - 1)))
-    between, freedom = float(np.var(values, ddof=1)) / count, (count - 1, tables[0].num_groups - 1)
-    variance = between + shared
-    if not variance > 0:
+    shared = max(0.0, float(seeds.between_seeds(np.stack(of_groups) @ np.stack(of_groups).T)))
+    between = float(np.var(values, ddof=1)) / count
+    error, freedom = seeds.combined([(between, count - 1), (shared, tables[0].num_groups - 1)])
+    if not error > 0:
         return mean, None
-    satterthwaite = variance**2 / (between**2 / freedom[0] + shared**2 / freedom[1])
-    half = float(stats.t.isf((1 - intervals.LEVEL) / 2, satterthwaite)) * math.sqrt(variance)
+    half = float(stats.t.isf((1 - intervals.LEVEL) / 2, freedom)) * error
     low, high = _BOUNDS.get(metric, (0.0, 1.0))
     return mean, [max(low, mean - half), min(high, mean + half)]
 

@@ -7,7 +7,7 @@ from typing import Any
 from medjax.counted import counted
 from medjax.evaluation.comparison import Comparison
 from medjax.evaluation.estimates import format_estimate
-from medjax.evaluation.predictions import csv_line
+from medjax.evaluation.predictions import csv_text
 from medjax.evaluation.text_table import DEMO, text_table
 from medjax.evaluation.wording import METRICS, difference_text
 
@@ -99,7 +99,7 @@ def runs_csv(comparison: Comparison) -> str:
             for name in metrics:
                 row += [run.figures.get(name), *(run.figures.get(f"{name}_interval") or ("", ""))]
             rows.append([*row, *(run.costs.get(name, "") for name in _COSTS)])
-    return _csv([[*header, *_COSTS], *rows])
+    return csv_text([[*header, *_COSTS], *rows])
 
 
 def pairs_csv(comparison: Comparison) -> str:
@@ -111,7 +111,7 @@ def pairs_csv(comparison: Comparison) -> str:
         rows.append([comparison.demo, pair.first, pair.second, found.metric, found.difference])
         rows[-1] += [*(found.interval or ("", "")), found.p_value, pair.p_value, found.test]
         rows[-1] += [found.detectable, found.images, found.groups, found.basis]
-    return _csv([[*header, "smallest_detectable", "images", "groups", "basis"], *rows])
+    return csv_text([[*header, "smallest_detectable", "images", "groups", "basis"], *rows])
 
 
 def classes_csv(comparison: Comparison) -> str:
@@ -123,7 +123,7 @@ def classes_csv(comparison: Comparison) -> str:
             rows.append([comparison.demo, pair.first, pair.second, name, found.difference])
             rows[-1] += [*(found.interval or ("", "")), found.p_value, found.test]
             rows[-1] += [found.images, found.groups, found.basis]
-    return _csv([[*header, "images", "groups", "basis"], *rows])
+    return csv_text([[*header, "images", "groups", "basis"], *rows])
 
 
 def _markdown(rows: list[list[str]]) -> str:
@@ -131,10 +131,6 @@ def _markdown(rows: list[list[str]]) -> str:
     header, *rows = [[_plain(cell) for cell in row] for row in rows]
     lines = [f"| {' | '.join(header)} |", f"|---|{'--:|' * (len(header) - 1)}"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
-
-
-def _csv(rows: list[list[Any]]) -> str:
-    return "".join(csv_line(["" if cell is None else str(cell) for cell in row]) for row in rows)
 
 
 def _plain(text: str) -> str:

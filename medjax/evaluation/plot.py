@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from medjax.evaluation import figures, markup
-from medjax.evaluation.predictions import csv_line
+from medjax.evaluation.predictions import csv_text
 from medjax.pipeline.storage import disk_errors, write_bytes
 
 
@@ -68,10 +68,4 @@ def write_files(folder: Path, plots: Sequence[Plot], *, demo: bool) -> None:
         write_bytes(folder / f"{plot.name}.png", figures.to_png(plot.figure))
         rows = [plot.columns, *plot.rows]
         marked = [[("true" if number else "demo"), *row] for number, row in enumerate(rows)] if demo else rows
-        write_bytes(folder / f"{plot.name}.csv", _csv(marked))
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
-    """Floats are written so that reading gives the same float64, None as an empty cell."""
-    lines = (csv_line(["" if cell is None else str(cell) for cell in row]) for row in rows)
-    return "".join(lines).encode("utf-8", "surrogateescape")
+        write_bytes(folder / f"{plot.name}.csv", csv_text(marked).encode("utf-8", "surrogateescape"))

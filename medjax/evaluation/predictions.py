@@ -14,7 +14,7 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +168,11 @@ def csv_line(cells: list[str]) -> str:
     else:
         csv.writer(line, lineterminator="\n").writerow(safe)
     return line.getvalue()
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as CSV; None is an empty cell, and floats are written so that reading gives the same float64."""
+    return "".join(csv_line(["" if cell is None else str(cell) for cell in row]) for row in rows)
 
 
 def _read_cells(file: Path) -> Iterator[list[str]]:

@@ -19,7 +19,6 @@ from medjax.evaluation.significance.matched import matched, not_estimable, singl
 from medjax.evaluation.uncertainty import resampled
 
 POWER = 0.8  # of the smallest difference that could be shown
-_ELEMENTS = 1 << 20  # images × resamples at a time: bounds the memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +175,7 @@ def _interval(first: Labelled, second: Labelled, metric: str) -> tuple[tuple[flo
         return mcnemar.score_interval(*only, len(first), intervals.LEVEL), "Tango's score interval"
     family = scores if metric in ("log_loss", "brier_score") else confusion
     before, after = family.resampler(first), family.resampler(second)
-    size = max(1, _ELEMENTS // len(first))
+    size = max(1, bootstrap.ELEMENTS // len(first))
     drawn = bootstrap.group_counts(first.num_groups, bootstrap.RESAMPLES, size)
     values = np.concatenate([after(counts)[metric] - before(counts)[metric] for counts in drawn])
     found = resampled(values, first.num_groups, "images" if single_images(first) else "groups")

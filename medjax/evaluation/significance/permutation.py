@@ -8,7 +8,6 @@ from medjax.evaluation import bootstrap
 
 DRAWS = 10_000
 MOST_ENUMERATED = 14  # groups; 2¹⁴ patterns
-_ELEMENTS = 1 << 20  # groups × patterns at a time: bounds the memory
 
 
 def exchange(groups: int, observed: float, statistic: Callable[[np.ndarray], np.ndarray]) -> tuple[float, bool]:
@@ -43,7 +42,7 @@ def _patterns(groups: int) -> Iterator[np.ndarray]:
         yield 1.0 - 2.0 * (bits & 1)
         return
     stream, words = np.random.PCG64(bootstrap.SEED), -(-groups // 64)
-    size = max(1, _ELEMENTS // groups)
+    size = max(1, bootstrap.ELEMENTS // groups)
     for start in range(0, DRAWS, size):
         rows = min(size, DRAWS - start)
         drawn = stream.random_raw(rows * words).astype("<u8").view(np.uint8).reshape(rows, words * 8)

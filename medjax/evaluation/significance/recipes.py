@@ -77,7 +77,7 @@ def _compared(
         (float(values_b.var(ddof=1)) / len(values_b), len(values_b) - 1),
         (_of_images(of_groups, first), found.groups - 1),
     ]
-    error, freedom = _combined(parts)
+    error, freedom = combined(parts)
     basis = f"variation between {len(values_a)} and {len(values_b)} seeds and between {found.groups:,} groups"
     return by_error(found, error, freedom, "Obuchowski–Rockette, seeds as readers", basis)
 
@@ -89,12 +89,17 @@ def _of_images(of_groups: np.ndarray, first: int) -> float:
         of_groups: influences, float64 [seeds of both recipes, G], of which `first` are of recipe a.
     """
     covariances = of_groups @ of_groups.T
-    own_a, own_b = covariances[:first, :first], covariances[first:, first:]
-    within = [(own.sum() - np.trace(own)) / (len(own) * (len(own) - 1)) for own in (own_a, own_b)]
+    within = [between_seeds(own) for own in (covariances[:first, :first], covariances[first:, first:])]
     return max(0.0, float(sum(within) - 2 * covariances[:first, first:].mean()))
 
 
-def _combined(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
+def between_seeds(covariances: np.ndarray) -> float:
+    """Return the mean covariance of two seeds of one recipe: float64 [S, S], S at least 2."""
+    seeds = len(covariances)
+    return (covariances.sum() - np.trace(covariances)) / (seeds * (seeds - 1))
+
+
+def combined(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
     """Return the root of the summed variances and Satterthwaite's degrees of freedom; parts: (variance, its own)."""
     variance = sum(part for part, _ in parts)
     spread = sum(part**2 / freedom for part, freedom in parts)
