@@ -15,7 +15,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
-from medjax import integrity
+from medjax import integrity, processes
 from medjax.errors import UserError
 from medjax.pipeline.storage import check_space, disk_errors
 from medjax.state import TrainState, merge
@@ -26,6 +26,11 @@ _LATE = ("_CHECKPOINT_METADATA", "commit_success.txt")
 # Where orbax moves an old checkpoint, whole: deleted in its place, a killed run would leave half of it there.
 _REMOVED = "removed"
 _BESIDE_ARRAYS = 2**20  # bytes, about: what a checkpoint needs besides its arrays
+
+
+def mode_of(metric: str) -> str:
+    """Return how a watched metric is better: "min" for the validation loss, "max" for the accuracy."""
+    return "min" if metric == "val_loss" else "max"
 
 
 class Checkpoints:
@@ -90,7 +95,7 @@ class Checkpoints:
 
     def _write_sums(self) -> None:
         """Hash what was saved, after its last byte and before orbax gives the folder its name."""
-        if jax.process_index() == 0:
+        if processes.leads():
             (unnamed,) = self.folder.glob(f"{self._saving}{ocp.utils.TMP_DIR_SUFFIX}*")
             integrity.write_sums(unnamed, but=_LATE)
             shutil.rmtree(self.folder / _REMOVED, ignore_errors=True)

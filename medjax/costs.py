@@ -41,7 +41,7 @@ def write_costs(
     Args:
       config: resolved.
       experiment: what was trained.
-      workdir: of a judged run.
+      workdir: of a trained run.
       state: of the best checkpoint.
       checkpoints: folder of the run's checkpoints.
     """

@@ -13,7 +13,7 @@ from medjax.evaluation.against_baselines import against_baselines
 from medjax.evaluation.fitted import Calibration
 from medjax.evaluation.predictions import Predictions, write_csv
 from medjax.evaluation.report import report_image_ids, write_report
-from medjax.evaluation.saved import calibration_entry, evaluate_split, one_image_a_group
+from medjax.evaluation.saved import calibration_entry, evaluate_splits, one_image_a_group
 from medjax.evaluation.settings import Settings
 from medjax.experiment import Experiment
 from medjax.inference.heatmaps import heatmaps_for, lesion_hits
@@ -104,17 +104,8 @@ def _judge_splits(
     judged = {split: predictions for split, predictions in predicted.items() if split != "calib"}
     if prepared.copies_in_test:
         judged[ONE_PER_GROUP] = one_image_a_group(predicted["test"])
-    return {
-        split: evaluate_split(
-            split,
-            predictions,
-            calibration.apply(predictions) if calibration else None,
-            ordered=prepared.table.ordered,
-            settings=settings,
-            without_image=without_image.get(split),
-        )
-        for split, predictions in judged.items()
-    }
+    ordered = prepared.table.ordered
+    return evaluate_splits(judged, calibration, ordered=ordered, settings=settings, without_image=without_image)
 
 
 def _predict(experiment: Experiment, workdir: pathlib.Path, variables: Any, batch_size: int) -> dict[str, Predictions]:

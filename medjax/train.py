@@ -17,7 +17,7 @@ from tqdm import tqdm
 from medjax import config as configuration
 from medjax import experiment as experiments
 from medjax import memory, not_finite, preemption, processes, terminal
-from medjax.checkpoint import Checkpoints, drop_damaged
+from medjax.checkpoint import Checkpoints, drop_damaged, mode_of
 from medjax.costs import peak_memory_bytes, write_costs
 from medjax.early_stopping import Patience
 from medjax.evaluation.settings import Settings
@@ -100,7 +100,7 @@ def _train(
     config: ConfigDict, experiment: Experiment, workdir: pathlib.Path, saved: pathlib.Path
 ) -> tuple[int, TrainState]:
     """Train from the latest checkpoint to the end; return step and state of the best one."""
-    mode = "min" if config.early_stopping.metric == "val_loss" else "max"
+    mode = mode_of(config.early_stopping.metric)
     if processes.leads():
         drop_damaged(saved)
     processes.wait_for_all("the checkpoints are whole")

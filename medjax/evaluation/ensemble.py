@@ -13,7 +13,7 @@ from medjax.errors import UserError
 from medjax.evaluation.fitted import Calibration
 from medjax.evaluation.predictions import Predictions, read_csv, write_csv
 from medjax.evaluation.report import write_report
-from medjax.evaluation.saved import calibration_entry, evaluate_split, one_image_a_group
+from medjax.evaluation.saved import calibration_entry, evaluate_splits, one_image_a_group
 from medjax.evaluation.settings import Settings
 from medjax.json_file import read_json, write_json
 from medjax.pipeline.partition import ONE_PER_GROUP
@@ -209,17 +209,8 @@ def _evaluation(
     judged = {"test": test}
     if ONE_PER_GROUP in first["splits"]:
         judged[ONE_PER_GROUP] = one_image_a_group(test)
-    splits = {
-        name: evaluate_split(
-            name,
-            table,
-            calibration.apply(table) if calibration else None,
-            ordered=first["ordered"],
-            settings=settings,
-            without_image=without_image if name == "test" else None,
-        )
-        for name, table in judged.items()
-    }
+    lacking = {} if without_image is None else {"test": without_image}
+    splits = evaluate_splits(judged, calibration, ordered=first["ordered"], settings=settings, without_image=lacking)
     return {name: first[name] for name in _COMMON} | {
         "primary": settings.primary,
         "ensemble": [{key: member.config[key] for key in ("name", "seed")} for member in members],

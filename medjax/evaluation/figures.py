@@ -53,9 +53,9 @@ def to_svg(figure: Figure) -> bytes:
     return _save(figure, style, format="svg", metadata={"Date": None})
 
 
-def to_png(figure: Figure) -> bytes:
-    """Write a figure as PNG without a date or version."""
-    return _save(figure, STYLE, format="png", dpi=_DPI, metadata={"Software": None})
+def to_png(figure: Figure, style: dict[Any, Any] = STYLE, dpi: int = _DPI) -> bytes:
+    """Write a figure as PNG without a date or version. Args: style and dpi, as it was drawn."""
+    return _save(figure, style, format="png", dpi=dpi, metadata={"Software": None})
 
 
 def _save(figure: Figure, style: dict[Any, Any], **options: Any) -> bytes:

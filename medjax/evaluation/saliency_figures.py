@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from medjax.evaluation import figures
 from medjax.evaluation.figures import BLUE, VERMILION
 from medjax.evaluation.heatmap import overlay
 
@@ -91,10 +91,7 @@ def _draw_similarities(axes: Any, names: Sequence[str], stages: Sequence[dict[st
 
 def to_png(figure: Figure) -> bytes:
     """Write a figure as PNG; figures drawn from the same numbers give the same bytes."""
-    out = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
-        figure.savefig(out, format="png", metadata={"Software": None})
-    return out.getvalue()
+    return figures.to_png(figure, _STYLE, _DPI)
 
 
 def _foot(figure: Figure, demo: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,28 @@ def evaluate_split(
     """
     result = evaluate(predictions, ordered=ordered, settings=settings, without_image=without_image)
     return result if calibrated is None or split == "val" else result | figures(predictions, calibrated)
+
+
+def evaluate_splits(
+    judged: Mapping[str, Predictions],
+    calibration: Calibration | None,
+    *,
+    ordered: bool,
+    settings: Settings,
+    without_image: Mapping[str, Predictions],
+) -> dict[str, Any]:
+    """Return the figures of several splits that one calibration is for, by name; see `evaluate_split`."""
+    return {
+        split: evaluate_split(
+            split,
+            predictions,
+            calibration.apply(predictions) if calibration else None,
+            ordered=ordered,
+            settings=settings,
+            without_image=without_image.get(split),
+        )
+        for split, predictions in judged.items()
+    }
 
 
 def _calibration(workdir: Path, settings: Settings, demo: bool) -> Calibration | None:

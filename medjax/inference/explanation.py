@@ -21,7 +21,7 @@ from medjax.inference.finished_run import FinishedRun, open_finished_run
 from medjax.inference.prediction_file import check_columns
 from medjax.inference.predictor import Predictor
 from medjax.json_file import write_json
-from medjax.pipeline.feed import Batch
+from medjax.pipeline.feed import Batch, bare_batch
 from medjax.pipeline.storage import disk_errors, write_bytes
 from medjax.terminal import log, mark_demo
 
@@ -107,11 +107,6 @@ class Explainer:
         self._run = run
         self._explain = jax.jit(functools.partial(_explain, run, method, layer))
 
-    def batch(self, pixels: np.ndarray) -> Batch:
-        """Return images [B, H, W, C] as the run's inputs take them."""
-        zeros = np.zeros(len(pixels), np.int32)
-        return Batch(pixels, zeros, np.zeros((len(pixels), 0), np.int32), zeros)  # type: ignore[arg-type]
-
     def __call__(self, variables: Any, pixels: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, list[dict]]:
         """Explain classes int [B] of images [B, H, W, C], B at most _AT_ONCE.
 
@@ -120,7 +115,7 @@ class Explainer:
         """
         missing = _AT_ONCE - len(pixels)
         whole = np.concatenate([pixels, np.repeat(pixels[-1:], missing, axis=0)])
-        heat, scores, black = self._explain(variables, self.batch(whole), jnp.asarray(np.pad(classes, (0, missing))))
+        heat, scores, black = self._explain(variables, bare_batch(whole), jnp.asarray(np.pad(classes, (0, missing))))
         heat = np.asarray(heat)[: len(pixels)]
         numbers = [
             {"score": float(scores[i]), "black_score": float(black[i]), "sum": float(heat[i].sum(dtype=np.float64))}
@@ -168,7 +163,7 @@ def _batches(images: ImageFiles) -> Iterator[dict[int, np.ndarray]]:
 
 
 def _check_sanity(explainer: Explainer, run: FinishedRun, pixels: np.ndarray, classes: np.ndarray, output: Path) -> str:
-    x = run.inputs(explainer.batch(pixels[:1]))
+    x = run.inputs(bare_batch(pixels[:1]))
     key = jax.random.fold_in(jax.random.key(run.config.seed), 1)  # not the key that the run itself began with
     found = randomization.check(
         lambda variables: explainer(variables, pixels, classes)[0], run.model, run.variables, x, key

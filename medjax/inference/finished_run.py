@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from medjax.checkpoint import Checkpoints, check_whole
+from medjax.checkpoint import Checkpoints, check_whole, mode_of
 from medjax.errors import UserError
 from medjax.evaluation.damage import damage_as_error
 from medjax.inputs import ImageInput
@@ -124,9 +124,9 @@ def best_variables(workdir: pathlib.Path) -> dict[str, Any]:
       UserError: the folder is not a run's, or no epoch was finished yet.
     """
     advice = "give the folder of a run, or its training command again"
-    watched = read_json(workdir / "config.json", advice, {"early_stopping": dict})["early_stopping"].get("metric")
+    mode = mode_of(read_json(workdir / "config.json", advice, {"early_stopping": dict})["early_stopping"].get("metric"))
     check_whole(workdir / "checkpoints")
-    with Checkpoints(workdir / "checkpoints", "min" if watched == "val_loss" else "max") as checkpoints:
+    with Checkpoints(workdir / "checkpoints", mode) as checkpoints:
         best = checkpoints.best_step
         if best is None:
             raise UserError(f"{workdir} has no checkpoint of a whole epoch yet: go on with the run first.")

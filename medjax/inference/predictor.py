@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -12,7 +11,7 @@ from jax.sharding import Mesh
 
 from medjax.inference.finished_run import FinishedRun
 from medjax.inference.predictions import log_probabilities
-from medjax.pipeline.feed import Batch
+from medjax.pipeline.feed import Batch, bare_batch
 from medjax.sharding import make_mesh
 from medjax.steps import make_predict_step
 
@@ -48,7 +47,6 @@ class Predictor:
           The networks' own probabilities, float64 [N, K].
         """
         padded = np.stack([*images, *[images[-1]] * (self.batch_size - len(images))])
-        zeros = np.zeros(len(padded), np.int32)
-        batch: Any = Batch(padded, zeros, np.zeros((len(padded), 0), np.int32), zeros)  # type: ignore[arg-type]
+        batch = bare_batch(padded)
         answers = [np.exp(log_probabilities(np.asarray(step(batch)))) for step in self._steps]
         return np.mean(answers, axis=0)[: len(images)]

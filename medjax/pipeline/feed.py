@@ -36,6 +36,12 @@ class Batch(NamedTuple):
     indices: jax.Array
 
 
+def bare_batch(images: np.ndarray) -> Batch:
+    """Return images [B, H, W, C] of no table as a batch on the host: label, row and columns of each are 0 or none."""
+    zeros = np.zeros(len(images), np.int32)
+    return Batch(images, zeros, np.zeros((len(images), 0), np.int32), zeros)  # type: ignore[arg-type]
+
+
 class Feed(Protocol):
     """What makes batches of indices. Both kinds give the same batches, to the bit."""
 
